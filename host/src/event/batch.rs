@@ -1,0 +1,192 @@
+//! Many events at once, as rows over shared buffers: reading a batch allocates a few times, not once an event.
+
+use std::sync::Arc;
+
+use super::{DecodeError, Envelope, Head, SchemaVersion, Sequence, Timestamp, Version};
+
+/// A range of bytes in one of a batch's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    buffer: u32,
+    start: u32,
+    end: u32,
+}
+
+/// One event of a batch: its numbers, and where its texts and bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub sequence: Sequence,
+    pub version: Version,
+    pub schema_version: SchemaVersion,
+    pub recorded_at: Timestamp,
+    pub stream: Span,
+    pub event_type: Span,
+    /// The envelope as stored; upcasting changes the fields above but never this.
+    pub envelope: Span,
+    pub payload: Span,
+}
+
+/// Events in order of sequence.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    buffers: Vec<Arc<[u8]>>,
+    rows: Vec<Row>,
+    payload_bytes: usize,
+}
+
+/// An event of a batch, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRef<'a> {
+    pub sequence: Sequence,
+    pub version: Version,
+    pub schema_version: SchemaVersion,
+    pub recorded_at: Timestamp,
+    pub stream: &'a str,
+    pub event_type: &'a str,
+    pub payload: &'a [u8],
+    envelope: &'a [u8],
+}
+
+impl Batch {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The size of all payloads together.
+    pub fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Adds a buffer that rows may point into and returns its number.
+    pub fn add_buffer(&mut self, buffer: Arc<[u8]>) -> u32 {
+        assert!(u32::try_from(buffer.len()).is_ok(), "a buffer is far below 4 GiB");
+        self.buffers.push(buffer);
+        (self.buffers.len() - 1) as u32
+    }
+
+    /// Where `part`, a slice of the buffer with that number, lies.
+    ///
+    /// # Panics
+    /// If `part` is no slice of that buffer.
+    pub fn span_of(&self, buffer: u32, part: &[u8]) -> Span {
+        let whole = &self.buffers[buffer as usize];
+        let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr()).expect("the part lies in the buffer");
+        assert!(start + part.len() <= whole.len(), "the part lies in the buffer");
+        Span { buffer, start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    /// Adds an event whose stored envelope and payload lie in the buffer at these ranges, if `wanted` says so.
+    /// Returns whether it was added.
+    pub fn push_stored(
+        &mut self,
+        buffer: u32,
+        envelope: std::ops::Range<usize>,
+        payload: std::ops::Range<usize>,
+        wanted: impl FnOnce(&Head) -> bool,
+    ) -> Result<bool, DecodeError> {
+        let whole = Arc::clone(&self.buffers[buffer as usize]);
+        let head = Head::decode(&whole[envelope.clone()])?;
+        if !wanted(&head) {
+            return Ok(false);
+        }
+        let span = |range: std::ops::Range<usize>| Span { buffer, start: range.start as u32, end: range.end as u32 };
+        self.push(Row {
+            sequence: head.sequence,
+            version: head.version,
+            schema_version: head.schema_version,
+            recorded_at: head.recorded_at,
+            stream: self.span_of(buffer, head.stream.as_bytes()),
+            event_type: self.span_of(buffer, head.event_type.as_bytes()),
+            envelope: span(envelope),
+            payload: span(payload),
+        });
+        Ok(true)
+    }
+
+    /// Adds a row whose spans point into this batch's buffers.
+    pub fn push(&mut self, row: Row) {
+        self.payload_bytes += (row.payload.end - row.payload.start) as usize;
+        self.rows.push(row);
+    }
+
+    /// Replaces a row, as an upcaster does.
+    pub fn replace(&mut self, index: usize, row: Row) {
+        let old = std::mem::replace(&mut self.rows[index], row);
+        self.payload_bytes -= (old.payload.end - old.payload.start) as usize;
+        self.payload_bytes += (row.payload.end - row.payload.start) as usize;
+    }
+
+    /// The same buffers with only the rows in this range.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let rows = self.rows[range].to_vec();
+        let payload_bytes = rows.iter().map(|row| (row.payload.end - row.payload.start) as usize).sum();
+        Self { buffers: self.buffers.clone(), rows, payload_bytes }
+    }
+
+    /// The same buffers with only the rows that `keep` names.
+    pub fn filtered(&self, keep: impl Fn(EventRef<'_>) -> bool) -> Self {
+        let mut kept = Self { buffers: self.buffers.clone(), rows: Vec::with_capacity(self.len()), payload_bytes: 0 };
+        for (index, row) in self.rows.iter().enumerate() {
+            if keep(self.event(index)) {
+                kept.push(*row);
+            }
+        }
+        kept
+    }
+
+    pub fn event(&self, index: usize) -> EventRef<'_> {
+        let row = &self.rows[index];
+        EventRef {
+            sequence: row.sequence,
+            version: row.version,
+            schema_version: row.schema_version,
+            recorded_at: row.recorded_at,
+            stream: self.text(row.stream),
+            event_type: self.text(row.event_type),
+            payload: self.bytes(row.payload),
+            envelope: self.bytes(row.envelope),
+        }
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = EventRef<'_>> {
+        (0..self.len()).map(|index| self.event(index))
+    }
+
+    /// The event with that sequence, if it is in this batch.
+    pub fn find(&self, sequence: Sequence) -> Option<EventRef<'_>> {
+        let index = self.rows.binary_search_by_key(&sequence, |row| row.sequence).ok()?;
+        Some(self.event(index))
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        &self.buffers[span.buffer as usize][span.start as usize..span.end as usize]
+    }
+
+    fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).expect("rows are made from text")
+    }
+}
+
+impl<'a> EventRef<'a> {
+    /// The whole envelope as it was stored, before any upcaster.
+    pub fn envelope(&self) -> Result<Envelope<'a>, DecodeError> {
+        Envelope::decode(self.envelope)
+    }
+
+    /// The envelope's canonical bytes, as the chain digests them.
+    pub fn envelope_bytes(&self) -> &'a [u8] {
+        self.envelope
+    }
+}

@@ -1,0 +1,3 @@
+//! polyfold: a host for projections that runs plugins compiled to WebAssembly.
+
+pub mod event;
