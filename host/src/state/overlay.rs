@@ -1,0 +1,174 @@
+//! A state as a plugin sees it: what is on disk, under the changes that are not there yet.
+//!
+//! From the bottom up: a snapshot of the file, changes on their way to it, changes kept since, and the changes of the
+//! call in hand, which are kept or dropped as a whole.
+
+use std::iter::Peekable;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Changes, Entry, Error, Reader};
+
+/// A snapshot of a state and the changes laid over it.
+#[derive(Debug)]
+pub struct Overlay {
+    base: Reader,
+    committing: Option<Arc<Changes>>,
+    kept: Changes,
+    call: Changes,
+}
+
+impl Overlay {
+    pub fn new(base: Reader) -> Self {
+        Self { base, committing: None, kept: Changes::default(), call: Changes::default() }
+    }
+
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        for layer in self.layers() {
+            if let Some(change) = layer.get(key) {
+                return Ok(change.map(<[u8]>::to_vec));
+            }
+        }
+        self.base.get(key)
+    }
+
+    pub fn set(&mut self, key: &str, value: Option<Vec<u8>>) {
+        self.call.set(key.to_owned(), value);
+    }
+
+    /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
+    pub fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let mut layers: Vec<Peekable<_>> = self.layers().map(|layer| layer.range_from(start).peekable()).collect();
+        let mut base = self.base.range_from(start)?.peekable();
+        let mut entries = Vec::new();
+        while entries.len() < limit {
+            let from_layers = layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| key.as_str())).min();
+            if let Some(failed) = base.next_if(Result::is_err) {
+                failed?;
+            }
+            let from_base = base.peek().and_then(|entry| entry.as_ref().ok()).map(|(key, _)| key.as_str());
+            let Some(key) = from_layers.into_iter().chain(from_base).min().map(str::to_owned) else { break };
+            if !key.starts_with(prefix) {
+                break;
+            }
+            let stored = base.next_if(|entry| matches!(entry, Ok((found, _)) if *found == key));
+            let mut changes = layers.iter_mut().filter_map(|layer| layer.next_if(|(found, _)| **found == key));
+            // The uppermost layer has the last word; the others still have to step on.
+            let change = changes.next().map(|(_, value)| value.clone());
+            changes.for_each(drop);
+            let value = match (change, stored) {
+                (Some(change), _) => change,
+                (None, Some(stored)) => Some(stored?.1),
+                (None, None) => None,
+            };
+            if let Some(value) = value {
+                entries.push((key, value));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Keeps what the call changed.
+    pub fn keep_call(&mut self) {
+        let call = std::mem::take(&mut self.call);
+        self.kept.merge(call);
+    }
+
+    /// Drops what the call changed.
+    pub fn drop_call(&mut self) {
+        self.call = Changes::default();
+    }
+
+    /// About how much memory the kept changes take.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+
+    /// Hands out the kept changes for a commit; they stay visible until [`Overlay::rebase`].
+    ///
+    /// # Panics
+    /// If the changes handed out before are still on their way.
+    pub fn begin_commit(&mut self) -> Arc<Changes> {
+        assert!(self.committing.is_none(), "one commit at a time");
+        let changes = Arc::new(std::mem::take(&mut self.kept));
+        self.committing = Some(Arc::clone(&changes));
+        changes
+    }
+
+    /// Whether changes handed out are still on their way.
+    pub fn is_committing(&self) -> bool {
+        self.committing.is_some()
+    }
+
+    /// Reads from a newer snapshot, which holds the changes handed out before.
+    pub fn rebase(&mut self, base: Reader) {
+        self.base = base;
+        self.committing = None;
+    }
+
+    /// The layers over the snapshot, uppermost first.
+    fn layers(&self) -> impl Iterator<Item = &Changes> {
+        [&self.call, &self.kept].into_iter().chain(self.committing.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Checkpoint, Store};
+    use super::*;
+    use crate::event::Digest;
+
+    fn key(random: &mut fastrand::Rng) -> String {
+        format!("{}{}", random.choice(["a/", "b/", "b", "\u{ff}"]).unwrap(), random.u8(0..20))
+    }
+
+    /// Random calls, kept or dropped, commits in two steps, and reads, against one map.
+    #[test]
+    fn reads_see_every_layer_and_nothing_that_was_dropped() {
+        let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+        println!("SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state.redb"), Digest::ZERO, [0; 16]).unwrap();
+        let mut overlay = Overlay::new(store.reader().unwrap());
+        let mut kept: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        for _ in 0..300 {
+            let mut model = kept.clone();
+            for _ in 0..random.usize(0..10) {
+                let key = key(&mut random);
+                let value = random.bool().then(|| vec![random.u8(..); random.usize(0..4)]);
+                overlay.set(&key, value.clone());
+                match value {
+                    Some(value) => model.insert(key, value),
+                    None => model.remove(&key),
+                };
+            }
+            let asked = key(&mut random);
+            assert_eq!(overlay.get(&asked).unwrap(), model.get(&asked).cloned());
+            let prefix = *random.choice(&["", "a/", "b", "c"]).unwrap();
+            let after = random.bool().then(|| key(&mut random));
+            let limit = random.usize(0..30);
+            let expected = model.iter().filter(|(key, _)| key.starts_with(prefix));
+            let expected = expected.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).take(limit);
+            let expected: Vec<_> = expected.map(|(key, value)| (key.clone(), value.clone())).collect();
+            assert_eq!(overlay.scan(prefix, after.as_deref(), limit).unwrap(), expected, "{prefix:?} {after:?}");
+            if random.u8(0..4) > 0 {
+                overlay.keep_call();
+                kept = model;
+            } else {
+                overlay.drop_call();
+            }
+            if random.u8(0..8) == 0 && !overlay.is_committing() {
+                store.commit(&overlay.begin_commit(), Checkpoint::default(), &[]).unwrap();
+            } else if random.u8(0..4) == 0 && overlay.is_committing() {
+                overlay.rebase(store.reader().unwrap());
+            }
+        }
+    }
+}

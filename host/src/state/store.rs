@@ -1,0 +1,281 @@
+//! The file of one state: `projections/<name>/<identity>.redb`.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | `format` | the format's version, 4 bytes little-endian: 1 |
+//! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
+//! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian |
+//! | `entries` | key | value |
+//! | `faults` | sequence | a fault as JSON |
+//!
+//! A commit changes all three in one transaction, durable before it returns.
+
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use super::{Changes, Entry, Error};
+use crate::event::{Digest, Sequence};
+
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
+const FAULTS: TableDefinition<u64, &[u8]> = TableDefinition::new("faults");
+
+const FORMAT: u32 = 1;
+
+/// 32 MiB of pages kept in memory: the hot part of a state, small beside the plugin's own limit.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// How far a state has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Every event up to this one is in the state.
+    pub sequence: Sequence,
+    /// How many events the plugin was handed and folded.
+    pub events: u64,
+    /// How much fuel the calls that were kept used; depends on where batches were cut.
+    pub fuel: u64,
+}
+
+/// A plugin's deterministic failure on one event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub sequence: u64,
+    pub stream: String,
+    pub event_type: String,
+    pub schema_version: u32,
+    /// The digest of the plugin that failed: the projection's own or an upcaster's.
+    pub plugin: String,
+    /// What kind of failure, for example `out-of-fuel`.
+    pub kind: String,
+    pub message: String,
+    /// Where in the plugin it happened, if that is known.
+    pub backtrace: Option<String>,
+    /// What the plugin logged and printed during the call.
+    pub output: String,
+}
+
+/// How large a state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub entries: u64,
+    pub file_bytes: u64,
+}
+
+/// A state's file, open for one writer and any number of readers.
+#[derive(Debug)]
+pub struct Store {
+    db: Database,
+    path: PathBuf,
+}
+
+/// A snapshot of a state.
+pub struct Reader {
+    entries: ReadOnlyTable<&'static str, &'static [u8]>,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({})", self.path.display())
+    }
+}
+
+impl Store {
+    /// Opens the state at `path` or makes an empty one.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if the file is damaged, is no state, or belongs to another identity or log.
+    pub fn open(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
+        let unusable = |problem: String| Error::Unusable { path: path.to_owned(), problem };
+        // redb finds some damage only by a failed assertion.
+        let opened = std::panic::catch_unwind(|| Database::builder().set_cache_size(CACHE_BYTES).create(path));
+        let db = match opened {
+            Ok(Ok(db)) => db,
+            Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => {
+                return Err(unusable("in use by another process".into()));
+            }
+            Ok(Err(error)) => return Err(unusable(format!("not a readable state file ({error})"))),
+            Err(_) => return Err(unusable("not a readable state file (damaged inside)".into())),
+        };
+        let store = Self { db, path: path.to_owned() };
+        store.prepare(identity, log_id)?;
+        Ok(store)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let read = || -> Result<_, redb::Error> {
+            let meta = self.db.begin_read()?.open_table(META)?;
+            Ok(meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec()))
+        };
+        let Some(bytes) = read().map_err(|error| self.failed(error))? else { return Ok(Checkpoint::default()) };
+        Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))
+    }
+
+    pub fn reader(&self) -> Result<Reader, Error> {
+        let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?) };
+        Ok(Reader { entries: read().map_err(|error| self.failed(error))?, path: self.path.clone() })
+    }
+
+    pub fn size(&self) -> Result<Size, Error> {
+        let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?.len()?) };
+        let file_bytes = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        Ok(Size { entries: read().map_err(|error| self.failed(error))?, file_bytes })
+    }
+
+    /// All faults in order of sequence.
+    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
+        let read = || -> Result<_, redb::Error> {
+            let mut faults = Vec::new();
+            for row in self.db.begin_read()?.open_table(FAULTS)?.iter()? {
+                faults.push(row?.1.value().to_vec());
+            }
+            Ok(faults)
+        };
+        let rows = read().map_err(|error| self.failed(error))?;
+        let parse = |row: Vec<u8>| serde_json::from_slice(&row).map_err(|_| self.unusable("a fault is damaged"));
+        rows.into_iter().map(parse).collect()
+    }
+
+    /// Makes changes, checkpoint and new faults durable together: a crash keeps all of them or none.
+    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.db.begin_write()?;
+            {
+                let mut entries = transaction.open_table(ENTRIES)?;
+                for (key, value) in changes.iter() {
+                    match value {
+                        Some(value) => entries.insert(key, value)?,
+                        None => entries.remove(key)?,
+                    };
+                }
+                let mut rows = transaction.open_table(FAULTS)?;
+                for fault in faults {
+                    let json = serde_json::to_vec(fault).expect("a fault is plain data");
+                    rows.insert(fault.sequence, json.as_slice())?;
+                }
+                transaction.open_table(META)?.insert("checkpoint", checkpoint.to_bytes().as_slice())?;
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        write().map_err(|error| self.failed(error))
+    }
+
+    fn prepare(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), Error> {
+        let read = || -> Result<_, redb::Error> {
+            let transaction = self.db.begin_read()?;
+            match transaction.open_table(META) {
+                Ok(meta) => {
+                    let value = |name: &str| -> Result<Vec<u8>, redb::Error> {
+                        Ok(meta.get(name)?.map(|bytes| bytes.value().to_vec()).unwrap_or_default())
+                    };
+                    Ok(Some((value("format")?, value("identity")?, value("log-id")?)))
+                }
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match read().map_err(|error| self.failed(error))? {
+            None => self.initialise(identity, log_id).map_err(|error| self.failed(error)),
+            Some((format, _, _)) if format != FORMAT.to_le_bytes() => {
+                Err(self.unusable("written in a format that this version does not know"))
+            }
+            Some((_, found, _)) if found != identity.0 => Err(self.unusable("it belongs to another identity")),
+            Some((_, _, found)) if found != log_id => Err(self.unusable("it was made from another log")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn initialise(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), redb::Error> {
+        let transaction = self.db.begin_write()?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+            meta.insert("identity", identity.0.as_slice())?;
+            meta.insert("log-id", log_id.as_slice())?;
+            transaction.open_table(ENTRIES)?;
+            transaction.open_table(FAULTS)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn failed(&self, error: redb::Error) -> Error {
+        Error::Storage { path: self.path.clone(), source: Box::new(error) }
+    }
+
+    fn unusable(&self, problem: &str) -> Error {
+        Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
+    }
+}
+
+impl Reader {
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let value = self.entries.get(key).map_err(|error| self.failed(error))?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
+    pub fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let entries = self.range_from(start)?.take(limit);
+        entries.take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))).collect()
+    }
+
+    /// All entries in key order.
+    pub fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+        self.range_from(Bound::Unbounded)
+    }
+
+    /// BLAKE3 over all entries in key order, key and value each behind its length as 8 bytes little-endian.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        let mut hasher = blake3::Hasher::new();
+        for entry in self.entries()? {
+            let (key, value) = entry?;
+            for part in [key.as_bytes(), value.as_slice()] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        Ok(Digest(*hasher.finalize().as_bytes()))
+    }
+
+    pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+        let range = self.entries.range::<&str>((start, Bound::Unbounded)).map_err(|error| self.failed(error))?;
+        let path = self.path.clone();
+        Ok(range.map(move |row| match row {
+            Ok((key, value)) => Ok((key.value().to_owned(), value.value().to_vec())),
+            Err(error) => Err(Error::Storage { path: path.clone(), source: Box::new(error.into()) }),
+        }))
+    }
+
+    fn failed(&self, error: redb::StorageError) -> Error {
+        Error::Storage { path: self.path.clone(), source: Box::new(error.into()) }
+    }
+}
+
+impl Checkpoint {
+    fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        for (at, number) in [self.sequence.0, self.events, self.fuel].into_iter().enumerate() {
+            bytes[at * 8..][..8].copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 24] = bytes.try_into().ok()?;
+        let number = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().expect("8 of 24 bytes"));
+        Some(Self { sequence: Sequence(number(0)), events: number(1), fuel: number(2) })
+    }
+}
