@@ -1,0 +1,1 @@
+//! Nothing: each guest is an example of its own.
