@@ -100,3 +100,15 @@ impl UpcasterManifest {
         self
     }
 }
+
+impl From<Manifest> for wit::Manifest {
+    fn from(manifest: Manifest) -> Self {
+        manifest.0
+    }
+}
+
+impl From<UpcasterManifest> for wit_upcaster::Manifest {
+    fn from(manifest: UpcasterManifest) -> Self {
+        manifest.0
+    }
+}
