@@ -1,14 +1,16 @@
 //! An upcaster that leaves out the payloads of bad events.
 
-use polyfold_guest::{Event, Payload, UpcasterManifest};
-use polyfold_test_guests::is_bad;
+#[cfg(target_arch = "wasm32")]
+use by_hand::Guest;
 
-struct Guest;
-
-// By hand, because the crate's own trait leaves no room for this mistake.
+// Not through the crate's own trait, which leaves no room for this mistake.
 mod by_hand {
-    use super::*;
     use polyfold_guest::__private::upcaster::exports::polyfold::plugin::upcaster;
+    use polyfold_guest::{Event, Payload, UpcasterManifest};
+    use polyfold_test_guests::is_bad;
+
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "there is nothing to export natively"))]
+    pub(crate) struct Guest;
 
     impl upcaster::Guest for Guest {
         fn describe() -> upcaster::Manifest {
