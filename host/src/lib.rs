@@ -3,3 +3,4 @@
 pub mod cbor;
 pub mod event;
 pub mod state;
+pub mod plugin;

@@ -1,0 +1,37 @@
+//! Plugins: WebAssembly components that fold or lift events. The only room that knows wasmtime.
+//!
+//! [`Store`] keeps their files, [`Sandbox`] compiles and runs them, [`Projection`] and [`Upcaster`] are what comes out.
+//! Each call runs in an instance of its own, made for it and dropped after it, under [`Limits`]; what a plugin does
+//! wrong comes back as a [`Failure`], which is data and not an error of the host.
+//!
+//! An ABI is one file here (`v0_1`) that translates between generated bindings and the types of this floor; the rest
+//! knows only the traits in `abi`.
+
+mod abi;
+mod cache;
+mod call;
+mod failure;
+mod host;
+mod inspect;
+mod limits;
+mod manifest;
+mod meter;
+mod output;
+mod sandbox;
+mod settings;
+mod store;
+mod v0_1;
+mod wasi;
+
+#[cfg(test)]
+mod tests;
+
+pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
+pub use failure::{Failure, LoadError};
+pub use inspect::{Inspection, Kind, Refused, RefusedImport};
+pub use limits::Limits;
+pub use manifest::{InvalidManifest, PayloadEncoding, ProjectionManifest, StateEncoding, Step, UpcasterManifest, View};
+pub use output::{LogLevel, LogMessage, Output};
+pub use sandbox::{Canonical, Codec, FromJson, Plugin, Sandbox, ToJson};
+pub use store::{Error, Store};
+pub use v0_1::VERSION as ABI_V0_1;

@@ -1,0 +1,215 @@
+//! What a plugin is, read from its imports and exports before anything of it is compiled or run.
+
+use std::fmt;
+
+use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload};
+
+use super::abi::{ABIS, Abi};
+use super::wasi;
+
+/// What a plugin does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Projection,
+    Upcaster,
+}
+
+/// What can be said of a plugin without running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    pub kind: Kind,
+    /// The version of this host's ABI that serves it, `0.1.0`.
+    pub abi: &'static str,
+    /// The exported interface that it is known by, as the plugin names it.
+    pub export: String,
+    /// Everything it imports, by name.
+    pub imports: Vec<String>,
+}
+
+/// Why a file is no plugin for this host; each text says what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("it is not a WebAssembly component: {message}")]
+    Malformed { message: String },
+    #[error(
+        "it is a core WebAssembly module, not a component: build for wasm32-wasip2, \
+         or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error("it exports no interface that this host knows: it exports {}; known are {}", list(found), list(known))]
+    NoPlugin { found: Vec<String>, known: Vec<&'static str> },
+    #[error("it exports both {} and {}: make two plugins of it", .0[0], .0[1])]
+    TwoPlugins([String; 2]),
+    #[error("it imports what this host does not offer: {}", list(.0))]
+    Imports(Vec<RefusedImport>),
+    #[error("it does not compile or link: {message}")]
+    Invalid { message: String },
+}
+
+/// An import that is refused, and what to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedImport {
+    pub name: String,
+    pub advice: String,
+}
+
+impl fmt::Display for RefusedImport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.advice)
+    }
+}
+
+/// Finds kind and ABI, and checks every import.
+pub(super) fn inspect(bytes: &[u8]) -> Result<(Inspection, &'static dyn Abi), Refused> {
+    if Parser::is_core_wasm(bytes) {
+        return Err(Refused::CoreModule);
+    }
+    let surface = Surface::read(bytes)?;
+    let (kind, abi, export) = plugin_of(&surface.exports)?;
+    let refused: Vec<_> = surface.imports.iter().filter_map(|import| import.refused(kind, abi)).collect();
+    if !refused.is_empty() {
+        return Err(Refused::Imports(refused));
+    }
+    let imports = surface.imports.into_iter().map(|import| import.name).collect();
+    Ok((Inspection { kind, abi: abi.version(), export, imports }, abi))
+}
+
+/// Whether a plugin with these imports needs WASI.
+pub(super) fn needs_wasi(imports: &[String]) -> bool {
+    imports.iter().any(|name| name.starts_with("wasi:"))
+}
+
+fn plugin_of(exports: &[String]) -> Result<(Kind, &'static dyn Abi, String), Refused> {
+    let known = || ABIS.iter().flat_map(|abi| [Kind::Projection, Kind::Upcaster].map(|kind| (kind, *abi)));
+    let mut found = exports.iter().filter_map(|export| {
+        known().find(|(kind, abi)| serves(abi.export(*kind), export)).map(|(kind, abi)| (kind, abi, export))
+    });
+    let Some((kind, abi, export)) = found.next() else {
+        let known = known().map(|(kind, abi)| abi.export(kind)).collect();
+        return Err(Refused::NoPlugin { found: exports.to_vec(), known });
+    };
+    match found.next() {
+        None => Ok((kind, abi, export.clone())),
+        Some((_, _, other)) => Err(Refused::TwoPlugins([export.clone(), other.clone()])),
+    }
+}
+
+/// Whether an interface of this host serves one that was built against: the same up to the patch version.
+fn serves(ours: &str, theirs: &str) -> bool {
+    let up_to_minor = |name: &str| {
+        let (interface, version) = name.split_once('@')?;
+        let version = semver::Version::parse(version).ok().filter(|version| version.pre.is_empty())?;
+        Some((interface.to_owned(), version.major, version.minor))
+    };
+    up_to_minor(ours).is_some_and(|ours| up_to_minor(theirs) == Some(ours))
+}
+
+/// The names at a component's surface.
+struct Surface {
+    imports: Vec<Import>,
+    exports: Vec<String>,
+}
+
+struct Import {
+    name: String,
+    is_interface: bool,
+}
+
+impl Surface {
+    fn read(bytes: &[u8]) -> Result<Self, Refused> {
+        let malformed = |error: wasmparser::BinaryReaderError| Refused::Malformed { message: error.to_string() };
+        let mut surface = Self { imports: Vec::new(), exports: Vec::new() };
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload.map_err(malformed)?;
+            if let Payload::Version { encoding, .. } = &payload {
+                depth += 1;
+                if depth == 1 && *encoding == Encoding::Module {
+                    return Err(Refused::CoreModule);
+                }
+            } else if let Payload::End(_) = &payload {
+                depth -= 1;
+            } else if depth != 1 {
+                // A module or component inside: what it imports, this component gives it.
+            } else if let Payload::ComponentImportSection(section) = payload {
+                for import in section {
+                    let import = import.map_err(malformed)?;
+                    let is_interface = matches!(import.ty, ComponentTypeRef::Instance(_));
+                    surface.imports.push(Import { name: import.name.name.to_owned(), is_interface });
+                }
+            } else if let Payload::ComponentExportSection(section) = payload {
+                for export in section {
+                    let export = export.map_err(malformed)?;
+                    if export.kind == ComponentExternalKind::Instance {
+                        surface.exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(surface)
+    }
+}
+
+impl Import {
+    fn refused(&self, kind: Kind, abi: &dyn Abi) -> Option<RefusedImport> {
+        let refuse = |advice: &str| Some(RefusedImport { name: self.name.clone(), advice: advice.to_owned() });
+        if !self.is_interface {
+            return refuse("only whole interfaces can be imported: build against the WIT of polyfold:plugin alone");
+        }
+        let (interface, version) = self.name.split_once('@').unwrap_or((&self.name, ""));
+        if interface.starts_with("polyfold:plugin/") {
+            let ours = abi.export(kind).split_once('@').map_or("", |(_, version)| version);
+            let offered = abi.imports(kind).contains(&interface);
+            return match kind {
+                _ if offered && serves(&format!("{interface}@{ours}"), &self.name) => None,
+                _ if offered => refuse(&format!("this host offers version {ours} to a plugin that exports it")),
+                Kind::Upcaster => {
+                    refuse("an upcaster has no state and no context: its answer follows from the event alone")
+                }
+                Kind::Projection => refuse("there is no such interface in this version of the ABI"),
+            };
+        }
+        if wasi::INTERFACES.contains(&interface) {
+            if version.starts_with("0.2.") {
+                return None;
+            }
+            return refuse("this host offers WASI 0.2: build for wasm32-wasip2");
+        }
+        if interface.starts_with("wasi:http/") {
+            return refuse("plugins have no network: for JavaScript rebuild with `--disable http fetch-event`");
+        }
+        if interface.starts_with("wasi:") {
+            return refuse("not offered: leave out what needs it, or build for plain WASI 0.2");
+        }
+        refuse("not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`")
+    }
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    match items {
+        [] => "nothing".to_owned(),
+        items => items.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_serves_every_patch_version_of_its_own() {
+        let ours = "polyfold:plugin/projection@0.1.0";
+        for (theirs, expected) in [
+            ("polyfold:plugin/projection@0.1.0", true),
+            ("polyfold:plugin/projection@0.1.7", true),
+            ("polyfold:plugin/projection@0.2.0", false),
+            ("polyfold:plugin/projection@1.1.0", false),
+            ("polyfold:plugin/projection@0.1.0-rc.1", false),
+            ("polyfold:plugin/projection@0.1", false),
+            ("polyfold:plugin/projection", false),
+            ("polyfold:plugin/upcaster@0.1.0", false),
+        ] {
+            assert_eq!(serves(ours, theirs), expected, "{theirs}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The sandbox: an engine, its clock for deadlines, and its cache of compiled code.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use super::cache::{Cache, name_of};
+use super::call::Core;
+use super::inspect::{Kind, inspect, needs_wasi};
+use super::{Error, Inspection, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
+use crate::event::Digest;
+
+/// Makes JSON text of canonical CBOR.
+pub type ToJson = fn(&[u8]) -> Result<String, String>;
+/// Makes canonical CBOR of JSON text.
+pub type FromJson = fn(&str) -> Result<Vec<u8>, String>;
+/// Makes canonical CBOR of any CBOR.
+pub type Canonical = fn(&[u8]) -> Result<Vec<u8>, String>;
+
+/// How payloads are converted for plugins and taken from them.
+#[derive(Clone, Copy, Debug)]
+pub struct Codec {
+    pub to_json: ToJson,
+    pub from_json: FromJson,
+    pub canonical: Canonical,
+}
+
+/// Where plugins are compiled and run. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    settings: String,
+    cache: Option<Cache>,
+    codec: Codec,
+    /// Dropped with the sandbox, which ends its ticker.
+    _ticker: Sender<()>,
+}
+
+/// A plugin, ready to run.
+#[derive(Clone, Debug)]
+pub enum Plugin {
+    Projection(Arc<Projection>),
+    Upcaster(Arc<Upcaster>),
+}
+
+/// 100 ms: ten wake-ups a second cost nothing, and a deadline of seconds needs no finer measure.
+pub(super) const DEADLINE_TICK: Duration = Duration::from_millis(100);
+
+impl Sandbox {
+    /// Starts an engine. Compiled code is kept in `cache_dir`, or not at all.
+    pub fn new(cache_dir: Option<&Path>, codec: Codec) -> Result<Self, Error> {
+        let (engine, settings) = settings::engine()?;
+        let cache = cache_dir.map(Cache::open).transpose()?;
+        let ticker = start_ticker(&engine)?;
+        Ok(Self(Arc::new(Inner { engine, settings, cache, codec, _ticker: ticker })))
+    }
+
+    /// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Refused> {
+        inspect(bytes).map(|(inspection, _)| inspection)
+    }
+
+    /// Compiles a plugin, or takes its code from the cache, and asks it what it is, under the same limits as any call.
+    ///
+    /// `digest` is the digest of `bytes`, as [`super::Store`] verified it.
+    pub fn load(&self, digest: Digest, bytes: &[u8], limits: &Limits) -> Result<Plugin, LoadError> {
+        let (inspection, abi) = inspect(bytes)?;
+        let component = self.compiled(digest, bytes)?;
+        let mut linker = Linker::new(&self.0.engine);
+        abi.link(inspection.kind, &mut linker).map_err(invalid)?;
+        if needs_wasi(&inspection.imports) {
+            wasi::link(&mut linker).map_err(invalid)?;
+        }
+        let plugin = linker.instantiate_pre(&component).map_err(invalid)?;
+        let core = Core { sandbox: self.clone(), digest, abi, plugin, limits: Arc::new(limits.clone()) };
+        Ok(match inspection.kind {
+            Kind::Projection => Plugin::Projection(Arc::new(Projection::load(core)?)),
+            Kind::Upcaster => Plugin::Upcaster(Arc::new(Upcaster::load(core)?)),
+        })
+    }
+
+    pub(super) fn codec(&self) -> &Codec {
+        &self.0.codec
+    }
+
+    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refused> {
+        let Inner { engine, settings, cache, .. } = &*self.0;
+        let name = name_of(digest, engine, settings);
+        if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, name)) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes).map_err(invalid)?;
+        if let Some(cache) = cache {
+            cache.save(name, &component);
+        }
+        Ok(component)
+    }
+}
+
+/// What wasmtime says of a component that it cannot compile or link.
+pub(super) fn invalid(error: wasmtime::Error) -> Refused {
+    Refused::Invalid { message: format!("{error:#}") }
+}
+
+impl Plugin {
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Projection(projection) => projection.digest(),
+            Self::Upcaster(upcaster) => upcaster.digest(),
+        }
+    }
+
+    /// The version of the ABI that it speaks.
+    pub fn abi(&self) -> &'static str {
+        match self {
+            Self::Projection(projection) => projection.abi(),
+            Self::Upcaster(upcaster) => upcaster.abi(),
+        }
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+/// Moves the engine's epoch on until the sender is dropped.
+fn start_ticker(engine: &Engine) -> Result<Sender<()>, Error> {
+    let (sender, receiver) = channel::<()>();
+    let engine = engine.clone();
+    let tick = move || {
+        while receiver.recv_timeout(DEADLINE_TICK) == Err(RecvTimeoutError::Timeout) {
+            engine.increment_epoch();
+        }
+    };
+    let started = std::thread::Builder::new().name("plugin-deadlines".into()).spawn(tick);
+    started.map_err(|error| Error::Engine(format!("no thread for deadlines: {error}")))?;
+    Ok(sender)
+}

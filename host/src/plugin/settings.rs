@@ -1,0 +1,54 @@
+//! How wasmtime is set up: each setting with its reason, and all of them as a text.
+
+use std::num::NonZeroUsize;
+
+use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
+
+use super::Error;
+
+/// Applies settings and writes down each as it stands here, so that the text cannot miss one.
+macro_rules! settings {
+    ($config:ident, $text:ident; $($name:ident($($value:expr)?);)*) => {
+        $($config.$name($($value)?); $text.push_str(concat!(stringify!($name), "(", $(stringify!($value),)? ")\n"));)*
+    };
+}
+
+/// Makes the engine, and the text of its settings that the names of compiled code are made from.
+pub(super) fn engine() -> Result<(Engine, String), Error> {
+    let mut config = Config::new();
+    let mut text = String::new();
+    settings! { config, text;
+        // The same floats on every machine: the bits of a NaN are otherwise the processor's choice.
+        cranelift_nan_canonicalization(true);
+        // Relaxed SIMD may round as the processor likes; in this form it may not.
+        relaxed_simd_deterministic(true);
+        // The budget of an event, reproducible to the unit.
+        consume_fuel(true);
+        // The wall-clock deadline, for what fuel does not see: one instruction can fill all of a memory.
+        epoch_interruption(true);
+        // No component here is async, and a call costs a quarter without it.
+        concurrency_support(false);
+        // 1 MiB, half of a Rust thread's stack: interpreters recurse deeply, and host calls run on the same stack.
+        max_wasm_stack(1 << 20);
+        // Compiled once and cached, run for ever.
+        cranelift_opt_level(OptLevel::Speed);
+        // A trap says where it happened, in 30 frames: the way from the export; deep recursion repeats itself.
+        wasm_backtrace_max_frames(NonZeroUsize::new(30));
+        // Names come from the plugin's name section; line tables would need DWARF, which doubles a plugin's size.
+        wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        // No debugger or profiler unwinds through plugins.
+        native_unwind_info(cfg!(windows));
+        // Needed by no guest language and one more way to differ: threads see each other's timing, wider memories
+        // outgrow the limits' arithmetic, and the rest is young code in the compiler that guards us.
+        wasm_tail_call(false);
+        wasm_multi_memory(false);
+        wasm_memory64(false);
+        wasm_custom_page_sizes(false);
+        wasm_wide_arithmetic(false);
+        shared_memory(false);
+        wasm_component_model_fixed_length_lists(false);
+        wasm_component_model_map(false);
+    }
+    let engine = Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
+    Ok((engine, text))
+}

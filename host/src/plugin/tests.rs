@@ -1,0 +1,93 @@
+//! Plugins made of WAT, each wrong in one way.
+
+use super::*;
+use crate::event::Digest;
+
+fn sandbox() -> Sandbox {
+    let codec = Codec {
+        to_json: |_| Ok("null".to_owned()),
+        from_json: |_| Ok(vec![0xf6]),
+        canonical: |bytes| Ok(bytes.to_vec()),
+    };
+    Sandbox::new(None, codec).unwrap()
+}
+
+/// Inspects, and loads what inspection lets through; the answer is the text a person sees.
+fn refusal(bytes: &[u8]) -> String {
+    let sandbox = sandbox();
+    if let Err(refused) = sandbox.inspect(bytes) {
+        return refused.to_string();
+    }
+    let limits = Limits { fuel_per_event: 1_000_000, memory_bytes: 10 << 20, ..Limits::default() };
+    sandbox.load(Digest::of(bytes), bytes, &limits).unwrap_err().to_string()
+}
+
+fn check(wat: &str, expected: expect_test::Expect) {
+    expected.assert_eq(&refusal(&wat::parse_str(wat).unwrap()));
+}
+
+/// A component with an empty instance under each of these names, and these further parts.
+fn component(exports: &[&str], parts: &str) -> String {
+    let exports: String = exports.iter().map(|name| format!("(export \"{name}\" (instance $empty))")).collect();
+    format!("(component {parts} (component $c) (instance $empty (instantiate $c)) {exports})")
+}
+
+const PROJECTION: &str = "polyfold:plugin/projection@0.1.0";
+const UPCASTER: &str = "polyfold:plugin/upcaster@0.1.0";
+
+#[test]
+fn what_is_no_component_is_refused() {
+    assert!(refusal(b"MZ\x90\0not wasm at all").starts_with("it is not a WebAssembly component: "));
+    assert!(refusal(b"").starts_with("it is not a WebAssembly component: "));
+    let whole = wat::parse_str(component(&[PROJECTION], "")).unwrap();
+    for end in 8..whole.len() {
+        // Whatever a cut leaves, it is an answer and no panic.
+        assert!(!refusal(&whole[..end]).is_empty());
+    }
+    check(
+        "(module)",
+        expect_test::expect![""],
+    );
+}
+
+#[test]
+fn what_exports_no_plugin_is_refused() {
+    check("(component)", expect_test::expect![""]);
+    check(&component(&["polyfold:plugin/projection@0.9.0", "a:b/c"], ""), expect_test::expect![""]);
+    check(&component(&[PROJECTION, UPCASTER], ""), expect_test::expect![""]);
+    check(&component(&[PROJECTION], ""), expect_test::expect![""]);
+}
+
+#[test]
+fn every_refused_import_is_named_with_what_to_change() {
+    let imports = r#"
+        (import "wasi:http/types@0.2.0" (instance))
+        (import "wasi:clocks/wall-clock@0.3.0" (instance))
+        (import "wasi:clocks/monotonic-clock@0.2.9" (instance))
+        (import "polyfold:plugin/state@0.1.3" (instance))
+        (import "polyfold:plugin/state@0.2.0" (instance))
+        (import "acme:db/sql" (instance))
+        (import "now" (func))
+    "#;
+    check(&component(&[PROJECTION], imports), expect_test::expect![""]);
+    check(
+        &component(&[UPCASTER], "(import \"polyfold:plugin/state@0.1.0\" (instance))"),
+        expect_test::expect![""],
+    );
+}
+
+/// A projection whose `describe` does what this core code says.
+fn projection(core: &str) -> String {
+    let types = r#"
+        (type $payload-encoding (enum "cbor" "json"))
+        (export $pe "payload-encoding" (type (eq $payload-encoding)))
+    "#;
+    let _ = types;
+    format!(
+        r#"(component
+            (core module $m {core})
+            (core instance $i (instantiate $m))
+            (component $c) (instance $empty (instantiate $c))
+            (export "{PROJECTION}" (instance $empty)))"#
+    )
+}
