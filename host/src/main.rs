@@ -1,1 +1,9 @@
-fn main() {}
+//! The program `polyfold`: parse, run, report.
+
+use std::process::ExitCode;
+
+use polyfold::cli;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -87,6 +87,15 @@ impl Batch {
         Span { buffer, start: start as u32, end: (start + part.len()) as u32 }
     }
 
+    /// A range of the buffer with that number.
+    ///
+    /// # Panics
+    /// If the range does not lie in that buffer.
+    pub fn span(&self, buffer: u32, range: std::ops::Range<usize>) -> Span {
+        assert!(self.buffers[buffer as usize].get(range.clone()).is_some(), "the range lies in the buffer");
+        Span { buffer, start: range.start as u32, end: range.end as u32 }
+    }
+
     /// Adds an event whose stored envelope and payload lie in the buffer at these ranges, if `wanted` says so.
     /// Returns whether it was added.
     pub fn push_stored(

@@ -44,10 +44,7 @@ fn what_is_no_component_is_refused() {
         // Whatever a cut leaves, it is an answer and no panic.
         assert!(!refusal(&whole[..end]).is_empty());
     }
-    check(
-        "(module)",
-        expect_test::expect![""],
-    );
+    check("(module)", expect_test::expect![""]);
 }
 
 #[test]
@@ -70,10 +67,7 @@ fn every_refused_import_is_named_with_what_to_change() {
         (import "now" (func))
     "#;
     check(&component(&[PROJECTION], imports), expect_test::expect![""]);
-    check(
-        &component(&[UPCASTER], "(import \"polyfold:plugin/state@0.1.0\" (instance))"),
-        expect_test::expect![""],
-    );
+    check(&component(&[UPCASTER], "(import \"polyfold:plugin/state@0.1.0\" (instance))"), expect_test::expect![""]);
 }
 
 /// A projection whose `describe` does what this core code says.

@@ -1,0 +1,74 @@
+//! Everything that the engine can refuse or fail at, one variant for each thing a caller can do differently.
+
+use std::path::PathBuf;
+
+use super::upcasters::ChainError;
+use crate::event::{DecodeError, Sequence};
+use crate::{cbor, log, plugin, state};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("data directory {} is in use by process {process}; wait until it is done, or use another --data-dir", dir.display())]
+    InUse { dir: PathBuf, process: String },
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{}: {problem}; restore the file from a copy, or move it away and install plugins and projections anew", path.display())]
+    Catalogue { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Refused(#[from] log::Refused),
+    #[error(transparent)]
+    Log(#[from] log::Error),
+    /// The commit failed that this append was part of, with others.
+    #[error(transparent)]
+    Commit(std::sync::Arc<log::Error>),
+    #[error("the log's writer has stopped; open the data directory again")]
+    WriterStopped,
+    #[error(transparent)]
+    State(#[from] state::Error),
+    #[error(transparent)]
+    Plugin(#[from] plugin::Error),
+    #[error(transparent)]
+    Load(#[from] plugin::LoadError),
+    #[error(transparent)]
+    NoPlugin(#[from] plugin::Refused),
+    #[error("no plugin {0:?} is installed; `polyfold plugin list` shows those that are")]
+    UnknownPlugin(String),
+    #[error("{reference:?} fits several plugins: {candidates}; give more of the digest")]
+    AmbiguousPlugin { reference: String, candidates: String },
+    #[error("plugin {name:?} is {found}, but {wanted} is needed here")]
+    WrongKind { name: String, found: &'static str, wanted: &'static str },
+    #[error("plugin {plugin:?} is used by projection {projection:?}; delete the projection first")]
+    PluginInUse { plugin: String, projection: String },
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("no projection {0:?}; `polyfold projection list` shows those that there are")]
+    UnknownProjection(String),
+    #[error("projection {0:?} exists already; delete it first, or choose another name")]
+    ProjectionExists(String),
+    #[error("parameters must be a JSON object: {0}")]
+    Parameters(String),
+    #[error("projection {name:?} has no view {view:?}; it has {views}")]
+    UnknownView { name: String, view: String, views: String },
+    #[error("event {sequence} cannot be upcast by {upcaster}: {message}")]
+    Upcast { sequence: Sequence, upcaster: String, message: String },
+    #[error(
+        "projection {name:?} is at sequence {checkpoint}, but the log ends at {head}: the log was replaced; run `polyfold projection rebuild {name}`"
+    )]
+    AheadOfLog { name: String, checkpoint: Sequence, head: Sequence },
+    #[error("reading the input failed: {0}")]
+    Input(std::io::Error),
+    #[error("the input changed while it was imported: line {}: {}; lines before it are in the log", .0.number, .0.why)]
+    InputChanged(super::BadLine),
+    #[error("event {sequence}: {source}; run `polyfold log verify`")]
+    Envelope { sequence: Sequence, source: DecodeError },
+    #[error("payload: {0}")]
+    Payload(#[from] cbor::Error),
+}
+
+impl Error {
+    /// Wraps what went wrong with a file.
+    pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

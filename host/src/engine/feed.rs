@@ -1,0 +1,160 @@
+//! Feeds a batch to a projection: all at once if that works, else in halves, until a faulty event stands alone.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use super::{FaultPolicy, Sizing, UpcastFault, faults};
+use crate::event::{Batch, EventRef};
+use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
+use crate::state::{Fault, Overlay};
+
+/// A projection with all that it needs to take events.
+pub(super) struct Feed {
+    pub(super) projection: Arc<plugin::Projection>,
+    pub(super) parameters: Arc<str>,
+    pub(super) policy: FaultPolicy,
+    pub(super) sizing: Sizing,
+    overlay: Arc<Mutex<Overlay>>,
+}
+
+/// What became of a batch. Everything before the end of `fed` is in the overlay or among the faults.
+#[derive(Debug)]
+pub(super) struct Fed {
+    /// How many of the rows, from the first, are done with.
+    pub(super) rows: usize,
+    /// How many of those the plugin folded.
+    pub(super) folded: u64,
+    pub(super) fuel: u64,
+    /// Events that were passed over.
+    pub(super) skipped: Vec<Fault>,
+    pub(super) stopped: Option<Stopped>,
+}
+
+/// Why a feed cannot go on with the next event.
+#[derive(Clone, Debug)]
+pub(super) enum Stopped {
+    /// The event's verdict under the policy `halt`.
+    Fault(Box<Fault>),
+    /// No verdict: the same event may go well when it is tried again.
+    Pause(String),
+}
+
+impl Feed {
+    pub(super) fn new(
+        projection: Arc<plugin::Projection>,
+        parameters: Arc<str>,
+        policy: FaultPolicy,
+        sizing: Sizing,
+        overlay: Overlay,
+    ) -> Self {
+        Self { projection, parameters, policy, sizing, overlay: Arc::new(Mutex::new(overlay)) }
+    }
+
+    pub(super) fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        lock(&self.overlay)
+    }
+
+    /// Feeds the rows of a batch in calls of the size that the sizing says.
+    pub(super) fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
+        let mut fed = Fed { rows: 0, folded: 0, fuel: 0, skipped: Vec::new(), stopped: None };
+        while fed.rows < batch.len() && fed.stopped.is_none() {
+            let end = batch.len().min(fed.rows + self.sizing.next());
+            self.feed_range(batch, fed.rows..end, &mut fed);
+        }
+        fed
+    }
+
+    /// Feeds what the caller could not even upcast: a fault of the event, or a pause.
+    pub(super) fn refuse(&self, failed: UpcastFault) -> Result<Fault, Stopped> {
+        if !failed.failure.is_deterministic() {
+            return Err(Stopped::Pause(format!("upcaster {}: {}", failed.name, failed.failure)));
+        }
+        let fault = faults::of_upcaster(failed);
+        self.judge(fault)
+    }
+
+    fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        let began = Instant::now();
+        let events = range.len();
+        let Outcome { usage, output, result, .. } = self.projection.apply(Call {
+            events: Arc::clone(batch),
+            range: range.clone(),
+            parameters: Arc::clone(&self.parameters),
+            state: Box::new(Access(Arc::clone(&self.overlay))),
+        });
+        match result {
+            Ok(()) => {
+                self.overlay().keep_call();
+                self.sizing.succeeded(events, began.elapsed());
+                fed.rows = range.end;
+                fed.folded += events as u64;
+                fed.fuel += usage.fuel;
+            }
+            Err(failure) => {
+                self.overlay().drop_call();
+                if failure.is_deterministic() && events > 1 {
+                    self.feed_halves(batch, range, fed);
+                } else {
+                    self.fail(batch.event(range.start), &failure, &output, fed);
+                }
+            }
+        }
+    }
+
+    fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        let middle = range.start + range.len() / 2;
+        let faults = fed.skipped.len();
+        self.feed_range(batch, range.start..middle, fed);
+        if fed.stopped.is_none() {
+            self.feed_range(batch, middle..range.end, fed);
+        }
+        if fed.stopped.is_none() && fed.skipped.len() == faults {
+            self.sizing.too_much(range.len());
+        }
+    }
+
+    fn fail(&self, event: EventRef<'_>, failure: &Failure, output: &Output, fed: &mut Fed) {
+        if !failure.is_deterministic() {
+            fed.stopped = Some(Stopped::Pause(failure.to_string()));
+            return;
+        }
+        let fault = faults::of_projection(event, self.projection.digest(), failure, output);
+        match self.judge(fault) {
+            Ok(skipped) => {
+                fed.skipped.push(skipped);
+                fed.rows += 1;
+            }
+            Err(stopped) => fed.stopped = Some(stopped),
+        }
+    }
+
+    fn judge(&self, fault: Fault) -> Result<Fault, Stopped> {
+        match self.policy {
+            FaultPolicy::Skip => Ok(fault),
+            FaultPolicy::Halt => Err(Stopped::Fault(Box::new(fault))),
+        }
+    }
+}
+
+/// The overlay as the plugin floor wants to be handed a state.
+struct Access(Arc<Mutex<Overlay>>);
+
+impl plugin::StateAccess for Access {
+    fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        lock(&self.0).get(key).map_err(StateError::from)
+    }
+
+    fn put(&mut self, key: &str, value: Option<Vec<u8>>) -> Result<(), StateError> {
+        lock(&self.0).set(key, value);
+        Ok(())
+    }
+
+    fn scan(&mut self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        lock(&self.0).scan(prefix, after, limit).map_err(StateError::from)
+    }
+}
+
+fn lock(overlay: &Mutex<Overlay>) -> MutexGuard<'_, Overlay> {
+    overlay.lock().expect("no thread panics while it holds the overlay")
+}

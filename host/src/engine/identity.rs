@@ -1,0 +1,96 @@
+//! What decides a state's content, and the digest of it that names the state's file.
+
+use serde::{Deserialize, Serialize};
+
+use super::FaultPolicy;
+use crate::event::Digest;
+use crate::plugin::Limits;
+
+/// Says which fields the identity digests and how. Another version makes other identities.
+const DOMAIN: &str = "polyfold identity v1\n";
+
+/// All that decides a state's content, the log apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The projection's plugin.
+    pub plugin: String,
+    pub abi: String,
+    /// The upcasters that touch the events it wants, in order of digest.
+    pub upcasters: Vec<String>,
+    /// A JSON object, in canonical form.
+    pub parameters: String,
+    pub fuel_per_event: u64,
+    pub memory_bytes: u64,
+    /// The other limits that a plugin can run into, by name.
+    pub limits: Vec<(String, u64)>,
+    pub on_fault: FaultPolicy,
+}
+
+impl Deployment {
+    /// BLAKE3 of this deployment as JSON, its fields in the order above.
+    pub fn identity(&self) -> Digest {
+        let json = serde_json::to_string(self).expect("a deployment is plain data");
+        Digest::of(format!("{DOMAIN}{json}").as_bytes())
+    }
+
+    pub fn plugin(&self) -> Digest {
+        self.plugin.parse().expect("digests are checked when the catalogue is opened")
+    }
+
+    /// The sandbox limits with what this deployment changes.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            fuel_per_event: self.fuel_per_event,
+            memory_bytes: usize::try_from(self.memory_bytes).unwrap_or(usize::MAX),
+            ..Limits::default()
+        }
+    }
+
+    /// Every digest in it, as text.
+    pub(super) fn digests(&self) -> impl Iterator<Item = &str> {
+        self.upcasters.iter().chain([&self.plugin]).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment() -> Deployment {
+        Deployment {
+            plugin: Digest::of(b"plugin").to_string(),
+            abi: "0.1.0".into(),
+            upcasters: vec![Digest::of(b"upcaster").to_string()],
+            parameters: "{}".into(),
+            fuel_per_event: 1_000,
+            memory_bytes: 2_000,
+            limits: vec![("key-bytes".into(), 1_024)],
+            on_fault: FaultPolicy::Halt,
+        }
+    }
+
+    #[test]
+    fn an_identity_stays_the_same_from_release_to_release() {
+        let identity = deployment().identity();
+        expect_test::expect!["0000"].assert_eq(&identity.to_string());
+    }
+
+    #[test]
+    fn everything_that_decides_the_content_changes_the_identity() {
+        let other = [
+            Deployment { plugin: Digest::ZERO.to_string(), ..deployment() },
+            Deployment { abi: "0.2.0".into(), ..deployment() },
+            Deployment { upcasters: vec![], ..deployment() },
+            Deployment { parameters: "{\"a\":1}".into(), ..deployment() },
+            Deployment { fuel_per_event: 1_001, ..deployment() },
+            Deployment { memory_bytes: 2_001, ..deployment() },
+            Deployment { limits: vec![], ..deployment() },
+            Deployment { on_fault: FaultPolicy::Skip, ..deployment() },
+        ];
+        let mut identities: Vec<_> = other.iter().map(Deployment::identity).collect();
+        identities.push(deployment().identity());
+        identities.sort();
+        identities.dedup();
+        assert_eq!(identities.len(), other.len() + 1);
+    }
+}

@@ -1,0 +1,208 @@
+//! Plugins of a data directory: installing, naming, loading and removing them.
+
+use std::sync::Arc;
+
+use super::catalogue::Content;
+use super::{Chains, Engine, Error, InstalledPlugin, PluginKind};
+use crate::event::Digest;
+use crate::plugin::{Inspection, Limits, Plugin, Projection, Upcaster};
+
+/// What an installation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    pub plugin: InstalledPlugin,
+    /// Whether the very same plugin was there and in force before.
+    pub known: bool,
+    /// The projections whose events it changes; they are built anew.
+    pub rebuilt: Vec<String>,
+}
+
+impl Engine {
+    /// Checks a plugin, stores it and, if it is an upcaster, puts it in force.
+    ///
+    /// # Errors
+    /// Whatever makes it unfit: its file, its imports, its manifest, or steps that do not fit those of others.
+    pub fn install(&self, bytes: &[u8]) -> Result<Installed, Error> {
+        let digest = Digest::of(bytes);
+        let plugin = self.sandbox.load(digest, bytes, &Limits::default())?;
+        let entry = describe(digest, bytes.len() as u64, &plugin);
+        self.plugins.put(bytes)?;
+        self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
+        let mut content = self.catalogue.content();
+        let known = in_force(&content.plugins, &entry.name).is_some_and(|found| found.digest == entry.digest);
+        if known {
+            return Ok(Installed { plugin: entry, known, rebuilt: Vec::new() });
+        }
+        // Its place is the last: the newest of a name is the one in force.
+        content.plugins.retain(|plugin| plugin.digest != entry.digest);
+        content.plugins.push(entry.clone());
+        let rebuilt = self.put_in_force(content)?;
+        Ok(Installed { plugin: entry, known, rebuilt })
+    }
+
+    /// All installed plugins, in the order of installation.
+    pub fn installed_plugins(&self) -> Vec<InstalledPlugin> {
+        self.catalogue.content().plugins
+    }
+
+    /// Finds a plugin by name, `name@version`, or the first digits of its digest (at least 6).
+    pub fn find_plugin(&self, reference: &str) -> Result<InstalledPlugin, Error> {
+        let plugins = self.catalogue.content().plugins;
+        let by_name = plugins
+            .iter()
+            .rev()
+            .find(|plugin| plugin.name == reference || format!("{}@{}", plugin.name, plugin.version) == reference);
+        if let Some(plugin) = by_name {
+            return Ok(plugin.clone());
+        }
+        let is_prefix = reference.len() >= 6;
+        let mut by_digest = plugins.iter().filter(|plugin| is_prefix && plugin.digest.starts_with(reference));
+        let first = by_digest.next().ok_or_else(|| Error::UnknownPlugin(reference.to_owned()))?;
+        let others: Vec<_> = by_digest.map(|plugin| plugin.digest.as_str()).collect();
+        if !others.is_empty() {
+            let candidates = format!("{}, {}", first.digest, others.join(", "));
+            return Err(Error::AmbiguousPlugin { reference: reference.to_owned(), candidates });
+        }
+        Ok(first.clone())
+    }
+
+    /// What a plugin says of itself, from its file.
+    pub fn load_plugin(&self, digest: Digest) -> Result<Plugin, Error> {
+        self.load_with(digest, &Limits::default())
+    }
+
+    /// Reads a plugin's imports and exports without running it.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Error> {
+        Ok(self.sandbox.inspect(bytes)?)
+    }
+
+    /// Loads a component that need not be installed, to ask it what it is.
+    pub fn examine(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+        Ok(self.sandbox.load(Digest::of(bytes), bytes, &Limits::default())?)
+    }
+
+    /// The bytes of an installed plugin.
+    pub fn plugin_bytes(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        Ok(self.plugins.read(digest)?)
+    }
+
+    /// Removes a plugin that no projection runs. Projections that an upcaster touched are built anew; returns which.
+    pub fn remove_plugin(&self, reference: &str) -> Result<(InstalledPlugin, Vec<String>), Error> {
+        let plugin = self.find_plugin(reference)?;
+        let mut content = self.catalogue.content();
+        for projection in content.projections.values() {
+            let deployments = [&projection.serving, &projection.building].into_iter().flatten();
+            if deployments.into_iter().any(|deployment| deployment.plugin == plugin.digest) {
+                let (plugin, projection) = (plugin.name.clone(), projection.name.clone());
+                return Err(Error::PluginInUse { plugin, projection });
+            }
+        }
+        content.plugins.retain(|other| other.digest != plugin.digest);
+        let rebuilt = self.put_in_force(content)?;
+        let digest = plugin.digest();
+        self.loaded.lock().expect("no thread panics while it holds the plugins").remove(&digest);
+        self.plugins.remove(digest)?;
+        Ok((plugin, rebuilt))
+    }
+
+    /// The chains of all upcasters in force.
+    pub fn chains(&self) -> Result<Arc<Chains>, Error> {
+        self.chains_of(&self.catalogue.content().plugins)
+    }
+
+    pub(super) fn chains_of(&self, plugins: &[InstalledPlugin]) -> Result<Arc<Chains>, Error> {
+        let mut upcasters = Vec::new();
+        for plugin in plugins {
+            let is_upcaster = plugin.kind == PluginKind::Upcaster;
+            if is_upcaster && in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest) {
+                upcasters.push(self.upcaster(plugin)?);
+            }
+        }
+        Ok(Arc::new(Chains::compose(&upcasters)?))
+    }
+
+    pub(super) fn projection_plugin(&self, digest: Digest, limits: &Limits) -> Result<Arc<Projection>, Error> {
+        let plugin =
+            if *limits == Limits::default() { self.load_plugin(digest)? } else { self.load_with(digest, limits)? };
+        match plugin {
+            Plugin::Projection(projection) => Ok(projection),
+            Plugin::Upcaster(upcaster) => Err(Error::WrongKind {
+                name: upcaster.manifest().name.to_string(),
+                found: PluginKind::Upcaster.phrase(),
+                wanted: PluginKind::Projection.phrase(),
+            }),
+        }
+    }
+
+    fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
+        match self.load_plugin(plugin.digest())? {
+            Plugin::Upcaster(upcaster) => Ok(upcaster),
+            Plugin::Projection(_) => Err(Error::WrongKind {
+                name: plugin.name.clone(),
+                found: PluginKind::Projection.phrase(),
+                wanted: PluginKind::Upcaster.phrase(),
+            }),
+        }
+    }
+
+    /// Loaded plugins under the default limits are kept: each command that reads upcast events needs them again.
+    fn load_with(&self, digest: Digest, limits: &Limits) -> Result<Plugin, Error> {
+        let is_default = *limits == Limits::default();
+        let mut loaded = self.loaded.lock().expect("no thread panics while it holds the plugins");
+        if let (true, Some(plugin)) = (is_default, loaded.get(&digest)) {
+            return Ok(plugin.clone());
+        }
+        let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, limits)?;
+        if is_default {
+            loaded.insert(digest, plugin.clone());
+        }
+        Ok(plugin)
+    }
+
+    /// Makes the plugins of `content` those in force, and lets every projection that they touch be built anew.
+    fn put_in_force(&self, mut content: Content) -> Result<Vec<String>, Error> {
+        let chains = self.chains_of(&content.plugins)?;
+        let mut rebuilt = Vec::new();
+        for projection in content.projections.values_mut() {
+            let wanted = projection.wanted().clone();
+            let deployment = self.deploy(&wanted, &chains)?;
+            if deployment != wanted {
+                rebuilt.push(projection.name.clone());
+                let serves = projection.serving.as_ref() == Some(&deployment);
+                projection.building = (!serves).then_some(deployment);
+            }
+        }
+        self.catalogue.change(|old| *old = content)?;
+        for name in &rebuilt {
+            self.restart_if_running(name)?;
+        }
+        Ok(rebuilt)
+    }
+}
+
+/// Of all plugins with a name, the one that was installed last.
+fn in_force<'a>(plugins: &'a [InstalledPlugin], name: &str) -> Option<&'a InstalledPlugin> {
+    plugins.iter().rev().find(|plugin| plugin.name == name)
+}
+
+fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
+    let (kind, name, version, description) = match plugin {
+        Plugin::Projection(projection) => {
+            let manifest = projection.manifest();
+            (PluginKind::Projection, &manifest.name, &manifest.version, &manifest.description)
+        }
+        Plugin::Upcaster(upcaster) => {
+            let manifest = upcaster.manifest();
+            (PluginKind::Upcaster, &manifest.name, &manifest.version, &manifest.description)
+        }
+    };
+    InstalledPlugin {
+        digest: digest.to_string(),
+        kind,
+        name: name.to_string(),
+        version: version.clone(),
+        description: description.clone(),
+        abi: plugin.abi().to_owned(),
+        bytes,
+    }
+}

@@ -1,0 +1,104 @@
+//! Holds a projection to its promise: builds its state anew with other batch sizes and compares.
+
+use super::operate::remove_if_there;
+use super::{Engine, Error, Phase, Progress, Sizing};
+use crate::event::{Digest, Sequence};
+use crate::state::{Fault, Reader};
+
+/// Sizes that cut the log elsewhere than the live feed did: single events, odd numbers, and more than it may have had.
+const SIZES: [usize; 5] = [1, 7, 64, 501, 8_192];
+
+/// What a verification found.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// Both states were compared at this checkpoint.
+    pub sequence: Sequence,
+    pub entries: u64,
+    pub live: Digest,
+    pub rebuilt: Digest,
+    pub difference: Option<Difference>,
+}
+
+/// The first thing in which two states differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// An entry: its key, and the value in the live state and in the rebuilt one.
+    Entry { key: String, live: Option<Vec<u8>>, rebuilt: Option<Vec<u8>> },
+    /// The rebuilt state could not come as far.
+    Stopped { sequence: Sequence, reason: String },
+    /// The one failed on an event on which the other did not, or failed otherwise.
+    Fault { sequence: Sequence, live: Option<String>, rebuilt: Option<String> },
+}
+
+impl Engine {
+    /// Rebuilds the serving state beside itself, up to its checkpoint, and compares every entry and fault.
+    pub fn verify(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Verification, Error> {
+        // Nothing may move the live state while it is compared.
+        self.workers().retain(|running, _| running.as_str() != name);
+        let projection = self.projection(name)?;
+        let deployment = projection.readable();
+        let live = self.status(name)?;
+        let (live_reader, live_faults) = (self.reader(name)?, self.faults(name)?);
+        let path = self.state_path(name, deployment).with_extension("verify.redb");
+        remove_if_there(&path)?;
+        let target = live.checkpoint.sequence;
+        let built = self.build_beside(deployment, &path, Sizing::cycle(&SIZES), target, watch);
+        let compared = built.and_then(|(store, progress)| {
+            let rebuilt = store.reader()?;
+            let difference = match progress.phase {
+                Phase::Live => first_fault(&live_faults, &store.faults()?, target),
+                phase => Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() }),
+            };
+            let difference = match difference {
+                None => first_entry(&live_reader, &rebuilt)?,
+                some => some,
+            };
+            Ok(Verification {
+                sequence: target,
+                entries: live.size.entries,
+                live: live_reader.digest()?,
+                rebuilt: rebuilt.digest()?,
+                difference,
+            })
+        });
+        remove_if_there(&path)?;
+        compared
+    }
+}
+
+fn first_entry(live: &Reader, rebuilt: &Reader) -> Result<Option<Difference>, Error> {
+    let (mut live, mut rebuilt) = (live.entries()?, rebuilt.entries()?);
+    loop {
+        let (live, rebuilt) = (live.next().transpose()?, rebuilt.next().transpose()?);
+        if live == rebuilt {
+            if live.is_none() {
+                return Ok(None);
+            }
+            continue;
+        }
+        let keys = [&live, &rebuilt].into_iter().flatten().map(|(key, _)| key.clone());
+        let key = keys.min().expect("one of two different options is there");
+        let value = |entry: Option<(String, Vec<u8>)>| entry.filter(|(found, _)| *found == key).map(|(_, value)| value);
+        return Ok(Some(Difference::Entry { live: value(live), rebuilt: value(rebuilt), key }));
+    }
+}
+
+/// Compares the faults up to the checkpoint; that at which a state halted lies behind it.
+fn first_fault(live: &[Fault], rebuilt: &[Fault], target: Sequence) -> Option<Difference> {
+    let relevant = |faults: &[Fault]| -> Vec<Fault> {
+        faults.iter().filter(|fault| fault.sequence <= target.0).cloned().collect()
+    };
+    let (live, rebuilt) = (relevant(live), relevant(rebuilt));
+    for at in 0..live.len().max(rebuilt.len()) {
+        let (live, rebuilt) = (live.get(at), rebuilt.get(at));
+        let say = |fault: Option<&Fault>| fault.map(|fault| format!("{}: {}", fault.kind, fault.message));
+        let same = live.map(|fault| fault.sequence) == rebuilt.map(|fault| fault.sequence) && say(live) == say(rebuilt);
+        if !same {
+            let sequence = [live, rebuilt].into_iter().flatten().map(|fault| fault.sequence).min();
+            let sequence = Sequence(sequence.expect("one of two is there"));
+            let at_sequence = |fault: Option<&Fault>| say(fault.filter(|fault| fault.sequence == sequence.0));
+            return Some(Difference::Fault { sequence, live: at_sequence(live), rebuilt: at_sequence(rebuilt) });
+        }
+    }
+    None
+}
