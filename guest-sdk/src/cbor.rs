@@ -193,6 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn fields_that_a_struct_does_not_name_can_be_collected_or_refused() {
+        #[derive(Deserialize)]
+        struct Open {
+            a: u8,
+            #[serde(flatten)]
+            others: BTreeMap<String, u8>,
+        }
+        #[derive(Deserialize, Debug)]
+        #[serde(deny_unknown_fields)]
+        struct Closed {
+            #[expect(dead_code, reason = "only read to fail")]
+            a: u8,
+        }
+        let bytes = to_vec(&serde_json::json!({"a": 1, "b": 2})).unwrap();
+        let open = from_slice::<Open>(&bytes).unwrap();
+        assert_eq!((open.a, open.others), (1, BTreeMap::from([("b".to_owned(), 2)])));
+        let error = from_slice::<Closed>(&bytes).unwrap_err().to_string();
+        assert!(error.contains("unknown field `b`"), "{error}");
+    }
+
+    #[test]
     fn an_error_names_the_field() {
         #[derive(Deserialize, Debug)]
         struct Delay {

@@ -48,7 +48,19 @@ impl<'de> Decoder<'de> {
 
     /// Passes one item with all that is inside it.
     pub(crate) fn skip(&mut self) -> Result<(), Error> {
-        let mut left: u64 = 1;
+        let (kind, value) = self.head()?;
+        match kind {
+            major::UNSIGNED | major::NEGATIVE => Ok(()),
+            major::BYTES | major::TEXT => self.take(value).map(drop),
+            major::ARRAY => self.skip_items(value),
+            major::MAP => self.skip_items(value.saturating_mul(2)),
+            major::TAG => self.skip_items(1),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes this many items. A loop, not a recursion: depth costs no stack.
+    fn skip_items(&mut self, mut left: u64) -> Result<(), Error> {
         while left > 0 {
             left -= 1;
             let (kind, value) = self.head()?;
@@ -68,29 +80,31 @@ impl<'de> Decoder<'de> {
     }
 
     /// Reads an item's first byte and the number that belongs to it. For floats these are the bits.
-    #[inline]
+    // Always inlined: a pair in a Result goes through memory otherwise, which doubled the cost of a field.
+    #[inline(always)]
     fn head(&mut self) -> Result<(u8, u64), Error> {
         let Some(&initial) = self.input.get(self.at) else { return Err(end()) };
         self.at += 1;
         let info = initial & 0x1f;
-        if info < 24 {
-            return Ok((initial >> 5, u64::from(info)));
-        }
-        let value = match info {
-            24 => self.number::<1>()?,
-            25 => self.number::<2>()?,
-            26 => self.number::<4>()?,
-            27 => self.number::<8>()?,
-            _ => return Err(Error::message("indefinite lengths are not canonical")),
-        };
+        let value = if info < 24 { u64::from(info) } else { self.long_number(info)? };
         Ok((initial >> 5, value))
     }
 
-    #[inline]
-    fn number<const N: usize>(&mut self) -> Result<u64, Error> {
+    #[inline(never)]
+    fn long_number(&mut self, info: u8) -> Result<u64, Error> {
+        match info {
+            24 => self.bytes().map(|[byte]| u64::from(byte)),
+            25 => self.bytes().map(|bytes| u64::from(u16::from_be_bytes(bytes))),
+            26 => self.bytes().map(|bytes| u64::from(u32::from_be_bytes(bytes))),
+            27 => self.bytes().map(u64::from_be_bytes),
+            _ => Err(Error::message("indefinite lengths are not canonical")),
+        }
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let Some(bytes) = self.input.get(self.at..).and_then(|rest| rest.first_chunk::<N>()) else { return Err(end()) };
         self.at += N;
-        Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(*bytes)
     }
 
     #[inline]
@@ -176,6 +190,16 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
+    // A field's name is only compared: whether it is UTF-8 shows by that, and checking it costs more than comparing.
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek()? >> 5 != major::TEXT {
+            return self.deserialize_any(visitor);
+        }
+        let (_, length) = self.head()?;
+        visitor.visit_borrowed_bytes(self.take(length)?)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if matches!(self.peek()?, NULL | UNDEFINED) {
             self.at += 1;
@@ -217,7 +241,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier
+        unit unit_struct seq tuple tuple_struct map struct
     }
 }
 
