@@ -5,6 +5,8 @@
 mod append;
 mod block;
 mod bytes;
+#[cfg(test)]
+mod crash;
 mod error;
 mod file;
 mod index;

@@ -1,9 +1,11 @@
 //! Tests of the floor as a whole.
 
 mod append;
+mod crash;
+mod model;
 
 use super::*;
-use crate::event::*;
+use crate::event::{EventId, EventType, Filter, NewEvent, Payload, Sequence, StreamName, Timestamp, Version};
 
 /// An event of that stream with that id.
 pub(super) fn event(stream: &str, event_type: &str, id: &str, payload: &[u8]) -> NewEvent {
