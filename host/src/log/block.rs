@@ -292,3 +292,85 @@ impl Body {
         Ok((ends, input.0.to_vec()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::record::put_record;
+
+    fn header() -> Header {
+        let mut header = Header {
+            first: Sequence(5),
+            count: 2,
+            first_recorded_at: Timestamp::EPOCH,
+            last_recorded_at: Timestamp::from_micros(258).unwrap(),
+            chain_before: Digest([1; 32]),
+            chain_after: Digest([2; 32]),
+            event_types: Names::default(),
+            categories: Names::default(),
+        };
+        header.add_names("type", "cat/x");
+        header
+    }
+
+    fn records() -> (Vec<u32>, Vec<u8>) {
+        let mut records = Vec::new();
+        put_record(&mut records, b"one", &[7; 100]);
+        let first = records.len() as u32;
+        put_record(&mut records, b"two", &[7; 100]);
+        (vec![first, records.len() as u32], records)
+    }
+
+    #[test]
+    fn a_block_is_this_to_the_byte() {
+        let (ends, records) = records();
+        let bytes = encode(&header(), &ends, &records, Codec::None);
+        let mut expected = b"pfB1\0\0\0\0\x02\0\0\0".to_vec();
+        expected.extend_from_slice(b"\xda\0\0\0\xda\0\0\0\x01\0\x01\0\x05\0\0\0\0\0\0\0");
+        expected.extend_from_slice(b"\0\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0");
+        expected.extend_from_slice(&[1; 32]);
+        expected.extend_from_slice(&[2; 32]);
+        assert_eq!(expected.len(), HEADER_BYTES);
+        expected.extend_from_slice(b"\x04\0type\x03\0cat\x69\0\0\0\xd2\0\0\0\0\x03one");
+        expected.extend_from_slice(&[7; 100]);
+        expected.extend_from_slice(b"\0\x03two");
+        expected.extend_from_slice(&[7; 100]);
+        seal(&mut expected);
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn every_codec_gives_the_same_body() {
+        let (ends, records) = records();
+        for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
+            let bytes = encode(&header(), &ends, &records, codec);
+            let opened = open(&bytes).unwrap();
+            assert_eq!((&opened.header, opened.stored.codec), (&header(), codec));
+            let body = opened.body().unwrap();
+            assert_eq!(body.parts().unwrap(), (ends.clone(), records.clone()));
+            let second = body.record(1).unwrap();
+            assert_eq!(
+                (&body.bytes[second.envelope], &body.bytes[second.payload]),
+                (b"two".as_slice(), [7; 100].as_slice())
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_an_earlier_compressor_wrote_still_decodes() {
+        // Each is 300 times the byte 7, as lz4_flex 0.14 and zstd 1.5 wrote it.
+        let lz4 = lz4_flex::block::compress(&[7; 300]);
+        let zstd = zstd::bulk::compress(&[7; 300], ZSTD_LEVEL).unwrap();
+        expect_test::expect!["[1f, 07, 01, 00, ff, 13, 60, 07, 07, 07, 07, 07, 07]"].assert_eq(&format!("{lz4:02x?}"));
+        expect_test::expect!["[28, b5, 2f, fd, 60, 2c, 00, 4d, 00, 00, 10, 07, 07, 01, 00, 27, 2a, c0, 02]"].assert_eq(&format!("{zstd:02x?}"));
+    }
+
+    #[test]
+    fn more_names_than_a_list_takes_are_many() {
+        let mut names = Names::default();
+        (0..NAMES_MAX).for_each(|name| names.add(&name.to_string()));
+        assert!(!names.may_hold("x"));
+        names.add("x");
+        assert!(names.may_hold("y") && names.count() == u16::MAX);
+    }
+}

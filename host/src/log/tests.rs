@@ -2,6 +2,8 @@
 
 mod append;
 mod crash;
+mod damage;
+mod fixture;
 mod model;
 
 use super::*;
