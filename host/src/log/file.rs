@@ -111,7 +111,9 @@ fn guarded_open(name: &str, open: impl FnOnce() -> Result<Database, DatabaseErro
             DatabaseError::RepairAborted => Error::damaged(name, "its repair was aborted"),
             DatabaseError::Storage(redb::StorageError::Corrupted(why)) => Error::damaged(name, why),
             DatabaseError::Storage(redb::StorageError::Io(error)) if is_damage(&error) => Error::damaged(name, error),
-            other => Error::Storage(Box::new(other.into())),
+            other @ (DatabaseError::TransactionInProgress | DatabaseError::Storage(_) | _) => {
+                Error::Storage(Box::new(other.into()))
+            }
         })
     })
 }
@@ -141,10 +143,11 @@ fn check_format(database: &Database, name: &str) -> Result<(), Error> {
     let read = || -> Result<u32, Error> {
         let foreign = || not_a_log(name, "it is a redb file of another program");
         let transaction = database.begin_read()?;
-        let table = transaction.open_table(META).map_err(|error| match error {
-            redb::TableError::Storage(error) => Error::from(error),
-            _ => foreign(),
-        })?;
+        let table = match transaction.open_table(META) {
+            Ok(table) => table,
+            Err(redb::TableError::Storage(error)) => return Err(error.into()),
+            Err(_) => return Err(foreign()),
+        };
         let row = table.get(META_KEY)?.ok_or_else(foreign)?;
         Meta::format(row.value()).map_err(|_| foreign())
     };

@@ -104,10 +104,12 @@ impl<'a> Transaction<'a> {
         let tables = &self.reader.index.tables;
         let written =
             guarded(&self.log.name, || self.writer.commit(self.log, &self.state, tables, &self.pending, &self.bytes));
-        written.map_err(|error| match error {
-            Error::Storage(cause) if matches!(*cause, redb::Error::PreviousIo) => Error::Reopen(cause.to_string()),
-            other => other,
-        })
+        match written {
+            Err(Error::Storage(cause)) if matches!(*cause, redb::Error::PreviousIo) => {
+                Err(Error::Reopen(cause.to_string()))
+            }
+            Ok(_) | Err(_) => written,
+        }
     }
 
     /// Which events have an id that is taken, by index in the append.

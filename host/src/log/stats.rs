@@ -20,7 +20,7 @@ pub struct Stats {
     pub raw_bytes_estimate: u64,
     pub runs: u64,
     pub index_bytes: u64,
-    /// All that the storage has allocated, free pages included.
+    /// What the file takes of the disk, free pages included. Its length may be twice that: it grows by doubling, in holes.
     pub file_bytes: u64,
     /// What of it holds no data: free pages and the rests of pages that are not full.
     pub slack_bytes: u64,
@@ -58,9 +58,19 @@ pub(super) fn collect(log: &Log) -> Result<Stats, Error> {
     })
 }
 
-/// The size of the file; 0 for a storage that is none.
+/// What the file takes of the disk, its holes left out; 0 for a storage that is no file.
 fn file_bytes(log: &Log) -> Result<u64, Error> {
     let Some(path) = &log.path else { return Ok(0) };
     let metadata = std::fs::metadata(path).map_err(|error| Error::Storage(Box::new(redb::Error::Io(error))))?;
-    Ok(metadata.len())
+    Ok(allocated(&metadata))
+}
+
+#[cfg(unix)]
+fn allocated(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata) * 512
+}
+
+#[cfg(not(unix))]
+fn allocated(metadata: &std::fs::Metadata) -> u64 {
+    metadata.len()
 }

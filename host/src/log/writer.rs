@@ -19,7 +19,8 @@ use super::state::State;
 use super::tables::{BLOCKS, Head, META, META_KEY, Meta, STORAGE_OVERHEAD_BYTES};
 use crate::event::{self, Digest, Sequence, Timestamp, Version};
 
-/// How full blocks are compressed; FORMAT.md has the measurements.
+/// How full blocks are compressed. On flight records zstd takes 48 bytes an event and scans 3.0 million a second and core,
+/// LZ4 73 and 5.5: with LZ4 a log passes a third of its NDJSON.
 const CODEC: Codec = Codec::Zstd;
 /// From here on a second thread that compresses is worth its start (some 20 µs).
 const PARALLEL_BYTES_MIN: usize = 256 << 10;
@@ -27,13 +28,14 @@ const PARALLEL_BYTES_MIN: usize = 256 << 10;
 const SHRINKS_TO_AT_FIRST: usize = 300;
 
 /// A write transaction that is on disk when its commit returns.
+///
+/// Quick repair costs a second sync a commit, which group commit shares out. Without it, redb walks the whole file when it
+/// is opened after a crash: 155 ms instead of 16 for 428,000 events, and the more the longer the log is.
 pub(super) fn durable(database: &Database) -> Result<WriteTransaction, Error> {
     let mut transaction = database.begin_write()?;
-    transaction.set_quick_repair(QUICK_REPAIR);
+    transaction.set_quick_repair(true);
     Ok(transaction)
 }
-
-const QUICK_REPAIR: bool = true;
 
 /// An event with its place, about to be written; its parts lie in a buffer of the transaction.
 #[derive(Clone, Debug)]

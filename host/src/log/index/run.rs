@@ -198,11 +198,13 @@ pub(in crate::log) struct Cursor<'a> {
     pub(in crate::log) run: &'a Run,
     tables: &'a Tables,
     page: Option<Page>,
+    /// The stream's entry decoded last.
+    pub(in crate::log) entry: Option<StreamEntry>,
 }
 
 impl<'a> Cursor<'a> {
     pub(in crate::log) fn new(run: &'a Run, tables: &'a Tables) -> Self {
-        Self { run, tables, page: None }
+        Self { run, tables, page: None, entry: None }
     }
 
     /// The last page that starts at or before that key and version.
@@ -221,8 +223,8 @@ impl<'a> Cursor<'a> {
     /// Every page from that key and version on.
     pub(in crate::log) fn pages(&self, key: Key, version: Version) -> Result<Pages<'a>, Error> {
         let info = &self.run.info;
-        let start = self.tables.pages.range(info.page_key(Key(0), Version(0))..=info.page_key(key, version))?;
-        let start = start.rev().next().transpose()?.map(|(first, _)| first.value());
+        let mut start = self.tables.pages.range(info.page_key(Key(0), Version(0))..=info.page_key(key, version))?;
+        let start = start.next_back().transpose()?.map(|(first, _)| first.value());
         let start = start.unwrap_or_else(|| info.page_key(Key(0), Version(0)));
         let range = self.tables.pages.range(start..=info.page_key(Key(u128::MAX), Version(u64::MAX)))?;
         Ok(Pages { run: self.run, range })

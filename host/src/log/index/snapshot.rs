@@ -146,13 +146,23 @@ fn scan_stream(
 }
 
 fn locate_in(run: &Run, cursor: &mut Cursor<'_>, key: Key, version: Version) -> Result<Option<Sequence>, Error> {
+    let place = |entry: &StreamEntry| {
+        let index = version.0.checked_sub(entry.first_version.0)?;
+        entry.sequences.get(usize::try_from(index).ok()?).copied()
+    };
+    // A stream's versions are asked for one after the other: an entry is decoded once for all of them.
+    if let Some(found) = cursor.entry.as_ref().filter(|entry| entry.key == key).and_then(place) {
+        return Ok(Some(found));
+    }
     let Some(page) = cursor.seek(key, version)? else { return Ok(None) };
+    let mut found = None;
     for value in entries_of(page, key) {
         let part = run.stream_of(value)?;
         if (part.first_version..=part.last_version()).contains(&version) {
-            let entry = run.stream_entry(key, value)?;
-            return Ok(entry.sequences.get((version.0 - part.first_version.0) as usize).copied());
+            found = Some(run.stream_entry(key, value)?);
         }
     }
-    Ok(None)
+    let place = found.as_ref().and_then(place);
+    cursor.entry = found;
+    Ok(place)
 }

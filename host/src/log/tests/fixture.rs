@@ -12,7 +12,10 @@ fn a_log_of_format_1_still_opens() {
     std::fs::write(&path, V1).unwrap();
     let log = Log::open(&path, &Options::default()).unwrap();
     let found = format!("{} {} {}", log.id(), log.head().sequence, verify(&log).unwrap().chain);
-    expect_test::expect!["01a1fc7f-2e47-7732-b7be-f9da258ce5fa 2000 2d2016c95073cf9aba329b4c14978bbaa6919f3434f93776b77a22efb7801f45"].assert_eq(&found);
+    expect_test::expect![
+        "01a1fc7f-2e47-7732-b7be-f9da258ce5fa 2000 2d2016c95073cf9aba329b4c14978bbaa6919f3434f93776b77a22efb7801f45"
+    ]
+    .assert_eq(&found);
     let reader = log.reader().unwrap();
     assert_eq!(reader.stream_version(&StreamName::new("a/7").unwrap()).unwrap(), Version(200));
     assert_eq!(reader.find(&EventId::new("event 1234").unwrap()).unwrap(), Some(Sequence(1235)));
