@@ -1,0 +1,297 @@
+//! Reading: a snapshot of the log, by sequence, by stream, by id and by time.
+
+use redb::{ReadOnlyTable, ReadTransaction};
+
+use super::block::{self, Body, Header};
+use super::error::Error;
+use super::index::Key;
+use super::index::run::Tables;
+use super::index::snapshot::Snapshot;
+use super::state::State;
+use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
+use crate::event::{self, Batch, EventId, Filter, Sequence, StreamName, Timestamp, Version};
+
+/// Blocks that one read decodes at most: 16 MiB, whether it finds events in them or not.
+const BLOCKS_DECODED_MAX: usize = 256;
+/// Blocks that one read skips at most, some 10 ms, so that a caller can report where it is.
+const BLOCKS_SKIPPED_MAX: usize = 4096;
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub from: Sequence,
+    /// The last sequence wanted; to the end when there is none.
+    pub to: Option<Sequence>,
+    pub filter: Filter,
+}
+
+/// What one read found.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub batch: Batch,
+    /// Where to go on; after the head, or after the query's end, when all is read.
+    pub next: Sequence,
+}
+
+/// The log as of one head.
+pub struct Reader {
+    pub(super) id: LogId,
+    head: Head,
+    blocks: ReadOnlyTable<u64, &'static [u8]>,
+    pub(super) index: Snapshot,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    pub(super) fn new(transaction: &ReadTransaction, state: &State) -> Result<Self, Error> {
+        let head = state.meta.head;
+        let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
+        let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
+        let index = Snapshot { head: head.sequence, memtable, runs, tables };
+        Ok(Self { id: state.meta.id, head, blocks: transaction.open_table(BLOCKS)?, index })
+    }
+
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Reads events in order of sequence, at least one if there is any.
+    ///
+    /// Ends after `events_max` events, `bytes_max` bytes of payloads, or a bounded number of blocks that held nothing
+    /// wanted; the page says where to go on.
+    pub fn read(&self, query: &Query, events_max: usize, bytes_max: usize) -> Result<Page, Error> {
+        let end = query.to.unwrap_or(self.head.sequence).min(self.head.sequence);
+        let from = query.from.max(Sequence::FIRST);
+        let mut page = Page { batch: Batch::new(), next: from };
+        let (mut decoded, mut skipped) = (0, 0);
+        let mut blocks = self.blocks();
+        while page.next <= end && decoded < BLOCKS_DECODED_MAX && skipped < BLOCKS_SKIPPED_MAX {
+            match blocks.wanted(page.next, &query.filter)? {
+                Found::Skipped(last) => {
+                    page.next = last.next();
+                    skipped += 1;
+                }
+                Found::Body(body) => {
+                    decoded += 1;
+                    if !take(&mut page, body, &query.filter, end, events_max, bytes_max)? {
+                        break;
+                    }
+                }
+            }
+        }
+        page.next = page.next.max(from);
+        Ok(page)
+    }
+
+    /// Reads a stream's events from a version on, at least one if there is any.
+    pub fn read_stream(
+        &self,
+        stream: &StreamName,
+        from: Version,
+        events_max: usize,
+        bytes_max: usize,
+    ) -> Result<Batch, Error> {
+        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), events_max.max(1))?;
+        let mut blocks = self.blocks();
+        let mut batch = Batch::new();
+        let mut buffer = None;
+        let mut decoded = 0;
+        for sequence in sequences {
+            if !blocks.has(sequence) {
+                if decoded == BLOCKS_DECODED_MAX {
+                    break;
+                }
+                decoded += 1;
+                buffer = None;
+            }
+            let body = blocks.body(sequence)?;
+            let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| in_block(body.first, why))?;
+            if !batch.is_empty() && batch.payload_bytes() + record.payload.len() > bytes_max {
+                break;
+            }
+            let buffer = *buffer.get_or_insert_with(|| batch.add_buffer(body.bytes.clone()));
+            // Another stream's event can only come from two names with one key, which nobody has seen.
+            batch
+                .push_stored(buffer, record.envelope, record.payload, |head| head.stream == stream.as_str())
+                .map_err(|why| at(sequence, why))?;
+        }
+        Ok(batch)
+    }
+
+    /// The stream's last version; 0 when it has no events.
+    pub fn stream_version(&self, stream: &StreamName) -> Result<Version, Error> {
+        let key = Key::of(stream.as_str());
+        Ok(self.index.versions(&[key])?.get(&key).copied().unwrap_or(Version::ZERO))
+    }
+
+    /// Where the event with that id is.
+    pub fn find(&self, id: &EventId) -> Result<Option<Sequence>, Error> {
+        let mut found = None;
+        self.index.find_ids(&[Key::of(id.as_str())], |_, sequence| found = Some(sequence))?;
+        Ok(found)
+    }
+
+    /// The first event recorded at that time or after; one past the head when there is none.
+    pub fn sequence_at(&self, time: Timestamp) -> Result<Sequence, Error> {
+        // Bisects for the first sequence whose event is not before the time.
+        let (mut low, mut high) = (Sequence::FIRST, self.head.sequence.next());
+        let mut blocks = self.blocks();
+        while low < high {
+            let middle = Sequence(low.0 + (high.0 - low.0) / 2);
+            let header = blocks.header(middle)?;
+            if header.last_recorded_at < time {
+                low = header.last().next();
+            } else if header.first_recorded_at >= time {
+                high = header.first;
+            } else {
+                return blocks.first_at(middle, time);
+            }
+        }
+        Ok(low.min(self.head.sequence.next()))
+    }
+
+    pub(super) fn blocks(&self) -> Blocks<'_> {
+        Blocks { table: &self.blocks, body: None }
+    }
+
+    pub(super) fn blocks_table(&self) -> &ReadOnlyTable<u64, &'static [u8]> {
+        &self.blocks
+    }
+}
+
+/// Adds what is wanted of a block to the page; says whether there is room for more.
+fn take(
+    page: &mut Page,
+    body: &Body,
+    filter: &Filter,
+    end: Sequence,
+    events_max: usize,
+    bytes_max: usize,
+) -> Result<bool, Error> {
+    let all = filter.is_all();
+    let mut buffer = None;
+    for index in (page.next.0 - body.first.0) as usize..body.count {
+        let sequence = Sequence(body.first.0 + index as u64);
+        if sequence > end {
+            return Ok(false);
+        }
+        let record = body.record(index).map_err(|why| in_block(body.first, why))?;
+        // A block without any event wanted must not stay in memory with the batch.
+        if buffer.is_none() && !all {
+            let head = event::Head::decode(&body.bytes[record.envelope.clone()]).map_err(|why| at(sequence, why))?;
+            if !filter.wants(head.event_type, head.stream) {
+                page.next = sequence.next();
+                continue;
+            }
+        }
+        if page.batch.len() >= events_max.max(1)
+            || (!page.batch.is_empty() && page.batch.payload_bytes() + record.payload.len() > bytes_max)
+        {
+            return Ok(false);
+        }
+        let buffer = *buffer.get_or_insert_with(|| page.batch.add_buffer(body.bytes.clone()));
+        let wants = |head: &event::Head<'_>| all || filter.wants(head.event_type, head.stream);
+        page.batch.push_stored(buffer, record.envelope, record.payload, wants).map_err(|why| at(sequence, why))?;
+        page.next = sequence.next();
+    }
+    Ok(page.batch.len() < events_max)
+}
+
+fn in_block(first: Sequence, why: impl std::fmt::Display) -> Error {
+    Error::damaged(format!("block {first}"), why)
+}
+
+fn at(sequence: Sequence, why: impl std::fmt::Display) -> Error {
+    Error::damaged(format!("the event at sequence {sequence}"), why)
+}
+
+/// What a filter finds at a place.
+pub(super) enum Found<'a> {
+    /// Nothing up to that sequence.
+    Skipped(Sequence),
+    Body(&'a Body),
+}
+
+/// The blocks of a snapshot; the one decoded last is kept.
+pub(super) struct Blocks<'a> {
+    table: &'a ReadOnlyTable<u64, &'static [u8]>,
+    body: Option<Body>,
+}
+
+impl Blocks<'_> {
+    /// Whether the block in hand has that sequence.
+    pub(super) fn has(&self, sequence: Sequence) -> bool {
+        self.body.as_ref().is_some_and(|body| body.holds(sequence))
+    }
+
+    /// The block that has that sequence.
+    pub(super) fn body(&mut self, sequence: Sequence) -> Result<&Body, Error> {
+        if !self.has(sequence) {
+            self.body = Some(self.open(sequence, |opened| opened.body())?);
+        }
+        Ok(self.body.as_ref().expect("it was read just now"))
+    }
+
+    /// The block that has that sequence, unless its skip lists say that nothing in it is wanted.
+    pub(super) fn wanted(&mut self, sequence: Sequence, filter: &Filter) -> Result<Found<'_>, Error> {
+        enum Read {
+            Skipped(Sequence),
+            Body(Body),
+        }
+        let read = self.open(sequence, |opened| {
+            if opened.header.may_hold(filter) {
+                opened.body().map(Read::Body)
+            } else {
+                Ok(Read::Skipped(opened.header.last()))
+            }
+        })?;
+        Ok(match read {
+            Read::Skipped(last) => Found::Skipped(last),
+            Read::Body(body) => Found::Body(self.body.insert(body)),
+        })
+    }
+
+    pub(super) fn header(&self, sequence: Sequence) -> Result<Header, Error> {
+        self.open(sequence, |opened| Ok(opened.header.clone()))
+    }
+
+    /// The envelope and the payload of an event.
+    pub(super) fn event(&mut self, sequence: Sequence) -> Result<(&[u8], &[u8]), Error> {
+        let body = self.body(sequence)?;
+        let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| at(sequence, why))?;
+        Ok((&body.bytes[record.envelope], &body.bytes[record.payload]))
+    }
+
+    /// The first event of the block with `inside` that is recorded at that time or after.
+    fn first_at(&mut self, inside: Sequence, time: Timestamp) -> Result<Sequence, Error> {
+        let first = self.body(inside)?.first;
+        let mut sequence = first;
+        loop {
+            let (envelope, _) = self.event(sequence)?;
+            if event::Head::decode(envelope).map_err(|why| at(sequence, why))?.recorded_at >= time {
+                return Ok(sequence);
+            }
+            sequence = sequence.next();
+        }
+    }
+
+    fn open<T>(
+        &self,
+        sequence: Sequence,
+        read: impl FnOnce(&block::Opened<'_>) -> Result<T, super::bytes::Malformed>,
+    ) -> Result<T, Error> {
+        let row = self.table.range(..=sequence.0)?.next_back().transpose()?;
+        let (first, stored) = row.ok_or_else(|| at(sequence, "its block is missing"))?;
+        let first = Sequence(first.value());
+        let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
+        if opened.header.first != first || opened.header.last() < sequence {
+            return Err(in_block(first, format!("it does not hold sequence {sequence}")));
+        }
+        read(&opened).map_err(|why| in_block(first, why))
+    }
+}

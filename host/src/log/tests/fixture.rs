@@ -1,0 +1,39 @@
+//! A log that an earlier polyfold wrote must still open, verify and lead to the same chain head.
+
+use super::*;
+
+/// Written by `write_fixture` of format 1: 2,000 events, three runs of each index, blocks of both kinds.
+const V1: &[u8] = include_bytes!("../fixtures/v1.redb");
+
+#[test]
+fn a_log_of_format_1_still_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v1.redb");
+    std::fs::write(&path, V1).unwrap();
+    let log = Log::open(&path, &Options::default()).unwrap();
+    let found = format!("{} {} {}", log.id(), log.head().sequence, verify(&log).unwrap().chain);
+    expect_test::expect![
+        "01a1fc7f-2e47-7732-b7be-f9da258ce5fa 2000 2d2016c95073cf9aba329b4c14978bbaa6919f3434f93776b77a22efb7801f45"
+    ]
+    .assert_eq(&found);
+    let reader = log.reader().unwrap();
+    assert_eq!(reader.stream_version(&StreamName::new("a/7").unwrap()).unwrap(), Version(200));
+    assert_eq!(reader.find(&EventId::new("event 1234").unwrap()).unwrap(), Some(Sequence(1235)));
+    append(&log, Append { events: vec![event("a/7", "t", "new", b"x")], expectations: vec![] }, time(1)).unwrap();
+    verify(&log).unwrap();
+}
+
+/// Writes the fixture anew where POLYFOLD_FIXTURE says; only a new format needs one, under a new name.
+#[test]
+fn write_fixture() {
+    let Some(path) = std::env::var_os("POLYFOLD_FIXTURE") else { return };
+    let options = Options { memtable_events: 600, ..Options::default() };
+    let log = Log::open(path.as_ref(), &options).unwrap();
+    for commit in 0..20_usize {
+        let event = |n| {
+            event(&format!("a/{}", n % 10), ["t", "u"][n % 2], &format!("event {n}"), format!("payload {n}").as_bytes())
+        };
+        let events = (commit * 100..(commit + 1) * 100).map(event).collect();
+        append(&log, Append { events, expectations: vec![] }, time(commit as i64)).unwrap();
+    }
+}

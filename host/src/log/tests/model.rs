@@ -1,0 +1,221 @@
+//! Random appends and reads against a list in memory.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::log::crash::{CrashingDisk, Unsynced};
+
+/// Small enough that runs are written and merged many times.
+fn small() -> Options {
+    Options { memtable_events: 8, ..Options::default() }
+}
+
+/// What the log should hold.
+#[derive(Default)]
+struct Model {
+    events: Vec<(NewEvent, Version, Timestamp)>,
+    versions: BTreeMap<String, u64>,
+}
+
+impl Model {
+    fn expected(&self, new: &Append) -> Result<Vec<(u64, u64, bool)>, ()> {
+        let known = |event: &NewEvent| self.events.iter().position(|(known, ..)| known.id == event.id);
+        let mut versions = self.versions.clone();
+        let mut fresh: Vec<(NewEvent, u64, u64)> = Vec::new();
+        let mut places = Vec::new();
+        for event in &new.events {
+            let earlier = fresh.iter().find(|(earlier, ..)| earlier.id == event.id);
+            if let Some(index) = known(event) {
+                if self.events[index].0 != *event {
+                    return Err(());
+                }
+                places.push((index as u64 + 1, self.events[index].1.0, true));
+            } else if let Some((earlier, sequence, version)) = earlier {
+                if earlier != event {
+                    return Err(());
+                }
+                places.push((*sequence, *version, true));
+            } else {
+                let version = versions.entry(event.stream.as_str().to_owned()).or_default();
+                *version += 1;
+                let sequence = (self.events.len() + fresh.len()) as u64 + 1;
+                places.push((sequence, *version, false));
+                fresh.push((event.clone(), sequence, *version));
+            }
+        }
+        let retry = !places.is_empty() && fresh.is_empty();
+        let holds = |(stream, expected): &(StreamName, Expectation)| {
+            expected.holds(Version(self.versions.get(stream.as_str()).copied().unwrap_or(0)))
+        };
+        if retry || new.expectations.iter().all(holds) { Ok(places) } else { Err(()) }
+    }
+
+    fn take(&mut self, new: &Append, places: &[(u64, u64, bool)], now: Timestamp) {
+        let recorded_at = self.events.last().map_or(now, |(_, _, last)| now.max(*last));
+        for (event, (_, version, duplicate)) in new.events.iter().zip(places) {
+            if !duplicate {
+                self.events.push((event.clone(), Version(*version), recorded_at));
+                self.versions.insert(event.stream.as_str().to_owned(), *version);
+            }
+        }
+    }
+}
+
+struct Test {
+    random: fastrand::Rng,
+    model: Model,
+    next_id: u64,
+}
+
+impl Test {
+    fn new_event(&mut self) -> NewEvent {
+        let old = self.random.u8(..10) == 0 && !self.model.events.is_empty();
+        if old {
+            let index = self.random.usize(..self.model.events.len());
+            let mut event = self.model.events[index].0.clone();
+            if self.random.u8(..20) == 0 {
+                event.payload = Payload::from_canonical(b"another".to_vec());
+            }
+            return event;
+        }
+        self.next_id += 1;
+        let stream = format!("c{}/{}", self.random.u8(..4), self.random.u8(..30));
+        let large = self.random.u8(..50) == 0;
+        let payload =
+            vec![self.random.u8(..); if large { self.random.usize(..200_000) } else { self.random.usize(..300) }];
+        let mut event = event(&stream, &format!("t{}", self.random.u8(..5)), &format!("id {}", self.next_id), &payload);
+        if self.random.bool() {
+            event.actor = Some("somebody".to_owned());
+        }
+        event
+    }
+
+    fn new_append(&mut self) -> Append {
+        let mut events: Vec<_> = (0..self.random.usize(..12)).map(|_| self.new_event()).collect();
+        if self.random.u8(..10) == 0 && !events.is_empty() {
+            events.push(events[0].clone());
+        }
+        let streams: Vec<_> = events.iter().take(2).map(|event| event.stream.clone()).collect();
+        let expectations = streams.into_iter().map(|stream| {
+            let right = self.model.versions.get(stream.as_str()).copied().unwrap_or(0);
+            let expectation = match self.random.u8(..6) {
+                0 => Expectation::NoStream,
+                1 => Expectation::Version(Version(right + 1)),
+                2 | 3 => Expectation::Version(Version(right)),
+                _ => Expectation::Any,
+            };
+            (stream, expectation)
+        });
+        let expectations = expectations.collect();
+        Append { events, expectations }
+    }
+
+    /// One transaction of a few appends.
+    fn write(&mut self, log: &Log) {
+        let mut transaction = log.begin().unwrap();
+        for _ in 0..self.random.usize(1..4) {
+            let (new, now) = (self.new_append(), time(self.random.i64(0..1000) + 3 * self.model.events.len() as i64));
+            let expected = self.model.expected(&new);
+            let found = transaction.plan(Prepared::new(new.clone()).unwrap(), now);
+            match (&expected, found) {
+                (Ok(places), Ok(found)) => {
+                    let found: Vec<_> = found.events.iter().map(|p| (p.sequence.0, p.version.0, p.duplicate)).collect();
+                    assert_eq!(&found, places);
+                    self.model.take(&new, places, now);
+                }
+                (Err(()), Err(PlanError::Refused(_))) => {}
+                (expected, found) => panic!("expected {expected:?}, found {found:?}"),
+            }
+        }
+        assert_eq!(transaction.commit().unwrap().sequence.0, self.model.events.len() as u64);
+    }
+
+    fn check(&mut self, reader: &Reader) {
+        let events = &self.model.events;
+        let from = self.random.usize(..events.len() + 2);
+        let filter = Filter {
+            event_types: (0..self.random.u8(..3)).map(|_| format!("t{}", self.random.u8(..6))).collect(),
+            categories: (0..self.random.u8(..3)).map(|_| format!("c{}", self.random.u8(..5))).collect(),
+        };
+        let wanted = |event: &NewEvent| filter.wants(event.event_type.as_str(), event.stream.as_str());
+        let numbered =
+            events.iter().zip(1..).filter(|((event, ..), sequence)| *sequence >= from as u64 && wanted(event));
+        let expected: Vec<u64> = numbered.map(|(_, sequence)| sequence).collect();
+        assert_eq!(read_all(reader, Sequence(from as u64), &filter), expected);
+
+        let stream = StreamName::new(format!("c{}/{}", self.random.u8(..4), self.random.u8(..31))).unwrap();
+        let from = Version(self.random.u64(..20));
+        let of_stream =
+            events.iter().zip(1..).filter(|((event, version, _), _)| event.stream == stream && *version >= from);
+        let expected: Vec<u64> = of_stream.map(|(_, sequence)| sequence).take(7).collect();
+        let found = reader.read_stream(&stream, from, 7, usize::MAX).unwrap();
+        assert_eq!(found.iter().map(|event| event.sequence.0).collect::<Vec<_>>(), expected);
+        let version = self.model.versions.get(stream.as_str()).copied().unwrap_or(0);
+        assert_eq!(reader.stream_version(&stream).unwrap(), Version(version));
+
+        let at = time(self.random.i64(0..1200 + 3 * events.len() as i64));
+        let expected = events.iter().position(|(_, _, recorded_at)| *recorded_at >= at).unwrap_or(events.len());
+        assert_eq!(reader.sequence_at(at).unwrap(), Sequence(expected as u64 + 1));
+
+        let number = self.random.u64(..self.next_id + 2);
+        let id = EventId::new(format!("id {number}")).unwrap();
+        let expected = events.iter().position(|(event, ..)| event.id == id).map(|index| Sequence(index as u64 + 1));
+        assert_eq!(reader.find(&id).unwrap(), expected);
+
+        if !events.is_empty() {
+            let index = self.random.usize(..events.len());
+            let query = Query { from: Sequence(index as u64 + 1), to: None, filter: Filter::all() };
+            let page = reader.read(&query, 1, 0).unwrap();
+            let found = page.batch.event(0);
+            let (event, version, recorded_at) = &events[index];
+            assert_eq!((found.payload, found.version), (event.payload.as_bytes(), *version));
+            assert_eq!(found.recorded_at, *recorded_at);
+            assert!(found.envelope().unwrap().same_content(event));
+        }
+    }
+}
+
+#[test]
+fn the_log_does_what_a_list_does() {
+    for seed in [fastrand::u64(..), 1, 2] {
+        println!("seed {seed}");
+        let mut test = Test { random: fastrand::Rng::with_seed(seed), model: Model::default(), next_id: 0 };
+        let mut disk = CrashingDisk::default();
+        let mut log = Log::open_with_backend(disk.clone(), &small()).unwrap();
+        let mut kept: Option<(Reader, u64)> = None;
+        for step in 0..250 {
+            test.write(&log);
+            test.check(&log.reader().unwrap());
+            if let Some((reader, length)) = &kept {
+                assert_eq!(read_all(reader, Sequence::FIRST, &Filter::all()), (1..=*length).collect::<Vec<_>>());
+                let events = &test.model.events[..*length as usize];
+                let index = test.random.usize(..events.len());
+                let (event, version, _) = &events[index];
+                assert_eq!(reader.find(&event.id).unwrap(), Some(Sequence(index as u64 + 1)));
+                let last = events.iter().filter(|(other, ..)| other.stream == event.stream).count() as u64;
+                assert_eq!(reader.stream_version(&event.stream).unwrap(), Version(last));
+                let found = reader.read_stream(&event.stream, *version, 1, 0).unwrap();
+                assert_eq!(found.event(0).sequence.0, index as u64 + 1);
+            }
+            match test.random.u8(..30) {
+                0..3 if !test.model.events.is_empty() => {
+                    kept = Some((log.reader().unwrap(), test.model.events.len() as u64));
+                }
+                3 => kept = None,
+                4 => {
+                    kept = None;
+                    let head = log.head();
+                    drop(log);
+                    disk = CrashingDisk::holding(disk.after_power_loss(Unsynced::Lost));
+                    log = Log::open_with_backend(disk.clone(), &small()).unwrap();
+                    assert_eq!(log.head(), head, "step {step}");
+                }
+                5 => assert_eq!(verify(&log).unwrap().events, test.model.events.len() as u64),
+                _ => {}
+            }
+        }
+        verify(&log).unwrap();
+        let stats = log.stats().unwrap();
+        assert!(stats.runs > 4 && log.shared.current().runs.ids[0].info.level == 2, "{stats:?}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Verifying: the whole log is read once, and all that can be recomputed is.
+
+use redb::ReadableTable;
+
+use super::block::{self, Body, Header};
+use super::error::Error;
+use super::index::Key;
+use super::index::run::{Cursor, Kind, Run};
+use super::reader::Reader;
+use super::tables::Head;
+use super::writer::chain;
+use crate::event::{Digest, Envelope, Sequence, Version, category_of};
+
+/// What a walk over the whole log found in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    pub events: u64,
+    pub blocks: u64,
+    pub chain: Digest,
+}
+
+/// Events whose index entries are looked up together: sorted, each page of a run is then read about once.
+const LOOKED_UP_TOGETHER: usize = 65_536;
+
+/// Walks blocks, then asks the index for every event, then counts the index's entries.
+///
+/// Entries and events are as many, and each event has an entry of its own: so no id is there twice, and no entry too many.
+pub(super) fn verify(reader: &Reader, progress: &mut dyn FnMut(Sequence)) -> Result<Verified, Error> {
+    let mut walk = Walk::new(reader);
+    for row in reader.blocks_table().iter()? {
+        let (first, bytes) = row?;
+        let first = Sequence(first.value());
+        if walk.last.sequence >= reader.head().sequence {
+            return Err(Error::damaged(format!("block {first}"), "it lies after the head"));
+        }
+        walk.block(first, bytes.value())?;
+        if walk.index.len() >= LOOKED_UP_TOGETHER {
+            walk.look_up()?;
+            progress(walk.last.sequence);
+        }
+    }
+    walk.look_up()?;
+    let (last, head) = (walk.last, reader.head());
+    if (last.sequence, last.chain) != (head.sequence, head.chain) {
+        let why = format!("blocks end at sequence {} with {}", last.sequence, last.chain);
+        return Err(Error::damaged(format!("the head (sequence {}, {})", head.sequence, head.chain), why));
+    }
+    count_entries(reader)?;
+    progress(last.sequence);
+    Ok(Verified { events: last.sequence.0, blocks: walk.blocks, chain: last.chain })
+}
+
+/// An event's keys.
+#[derive(Clone, Copy)]
+struct Indexed {
+    id: Key,
+    stream: Key,
+    version: Version,
+    sequence: Sequence,
+}
+
+struct Walk<'a> {
+    reader: &'a Reader,
+    last: Head,
+    blocks: u64,
+    index: Vec<Indexed>,
+    link: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(reader: &'a Reader) -> Self {
+        Self { reader, last: Head::first(reader.id), blocks: 0, index: Vec::new(), link: Vec::new() }
+    }
+
+    fn block(&mut self, first: Sequence, bytes: &[u8]) -> Result<(), Error> {
+        let damaged = |why: &dyn std::fmt::Display| Error::damaged(format!("block {first}"), why);
+        if first != self.last.sequence.next() {
+            return Err(damaged(&format!("the block before it ends at sequence {}", self.last.sequence)));
+        }
+        let opened = block::open(bytes).map_err(|why| damaged(&why))?;
+        let body = opened.body().map_err(|why| damaged(&why))?;
+        let header = &opened.header;
+        if header.first != first || header.chain_before != self.last.chain {
+            return Err(damaged(&"it does not follow the block before it"));
+        }
+        for index in 0..body.count {
+            self.event(header, &body, index)?;
+        }
+        if header.chain_after != self.last.chain || header.last_recorded_at != self.last.recorded_at {
+            return Err(damaged(&"its chain or time is not that of its last event"));
+        }
+        self.blocks += 1;
+        Ok(())
+    }
+
+    fn event(&mut self, header: &Header, body: &Body, index: usize) -> Result<(), Error> {
+        let sequence = self.last.sequence.next();
+        let damaged = |why: &dyn std::fmt::Display| {
+            Error::damaged(format!("the event at sequence {sequence} (block {})", header.first), why)
+        };
+        let record = body.record(index).map_err(|why| damaged(&why))?;
+        let bytes = &body.bytes[record.envelope];
+        let envelope = Envelope::decode(bytes).map_err(|why| damaged(&why))?;
+        let head = envelope.head;
+        if head.sequence != sequence {
+            return Err(damaged(&format!("it says that it is at sequence {}", head.sequence)));
+        }
+        if head.recorded_at < self.last.recorded_at {
+            return Err(damaged(&"it was recorded before the event before it"));
+        }
+        if !header.lists(head.event_type, category_of(head.stream)) {
+            return Err(damaged(&"its block does not list its type or category"));
+        }
+        let chain = chain(&mut self.link, self.last.chain, Digest::of(&body.bytes[record.payload]), bytes);
+        self.last = Head { sequence, recorded_at: head.recorded_at, chain };
+        let (id, stream) = (Key::of(envelope.id), Key::of(head.stream));
+        self.index.push(Indexed { id, stream, version: head.version, sequence });
+        Ok(())
+    }
+
+    /// Asks both indexes for the events in hand, and the stream index for the version before each too.
+    fn look_up(&mut self) -> Result<(), Error> {
+        let mut events = std::mem::take(&mut self.index);
+        events.sort_unstable_by_key(|event| event.id);
+        self.look_up_ids(&events)?;
+        events.sort_unstable_by_key(|event| (event.stream, event.version));
+        let own: Vec<_> = events.iter().map(|event| (event.stream, event.version)).collect();
+        for (event, place) in events.iter().zip(self.reader.index.locate(&own)?) {
+            if place != Some(event.sequence) {
+                return Err(disagrees(event, "stream", place));
+            }
+        }
+        let later: Vec<_> = events.iter().filter(|event| event.version > Version::FIRST).collect();
+        let before: Vec<_> = later.iter().map(|event| (event.stream, Version(event.version.0 - 1))).collect();
+        for (event, place) in later.into_iter().zip(self.reader.index.locate(&before)?) {
+            if place.is_none_or(|place| place >= event.sequence) {
+                return Err(disagrees(event, "stream", place));
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up_ids(&self, events: &[Indexed]) -> Result<(), Error> {
+        let keys: Vec<Key> = events.iter().map(|event| event.id).collect();
+        let mut found = Vec::with_capacity(keys.len());
+        self.reader.index.find_ids(&keys, |key, sequence| found.push((key, sequence)))?;
+        found.sort_unstable();
+        let agreed =
+            found.iter().zip(events).take_while(|((key, place), event)| (*key, *place) == (event.id, event.sequence));
+        let agreed = agreed.count();
+        match events.get(agreed) {
+            None if found.len() == events.len() => Ok(()),
+            None => Err(disagrees(&events[agreed - 1], "id", Some(found[agreed].1))),
+            Some(event) => Err(disagrees(event, "id", found.get(agreed).map(|(_, place)| *place))),
+        }
+    }
+}
+
+fn disagrees(event: &Indexed, index: &str, place: Option<Sequence>) -> Error {
+    let found = place.map_or("nothing".to_owned(), |place| format!("sequence {place}"));
+    Error::damaged(
+        format!("the {index} index"),
+        format!("for the event at sequence {} it leads to {found}", event.sequence),
+    )
+}
+
+/// Reads every page and every piece of filter, and counts what they hold.
+fn count_entries(reader: &Reader) -> Result<(), Error> {
+    let index = &reader.index;
+    let in_memory = index.memtable.read().expect("nobody panics with the memtable");
+    let in_memory = in_memory.len_at(reader.head().sequence) as u64;
+    for runs in [&index.runs.ids, &index.runs.streams] {
+        let mut events = in_memory;
+        for run in runs {
+            events += count_run(run, reader)?;
+        }
+        if events != reader.head().sequence.0 {
+            let why = format!("it holds {events} events, the log has {}", reader.head().sequence);
+            return Err(Error::damaged("the index", why));
+        }
+    }
+    Ok(())
+}
+
+fn count_run(run: &Run, reader: &Reader) -> Result<u64, Error> {
+    let tables = &reader.index.tables;
+    for piece in 0..run.pieces() {
+        run.load_piece(piece, tables)?;
+    }
+    let mut events = 0;
+    for page in Cursor::new(run, tables).pages(Key(0), Version::ZERO)? {
+        let page = page?;
+        for entry in 0..page.len() {
+            events += match run.info.kind {
+                Kind::Ids => 1,
+                Kind::Streams => run.stream_of(page.entry(entry).1)?.count,
+            };
+        }
+    }
+    Ok(events)
+}
