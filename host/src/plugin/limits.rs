@@ -54,8 +54,8 @@ impl Limits {
     pub const LOG_MESSAGES: usize = 100;
     /// 64 KiB: Python's longest tracebacks have some 10.
     pub const OUTPUT_BYTES: usize = 64 << 10;
-    /// 10 seconds: ten times what the fuel takes on a slow machine. It only stops what fuel does not see, such as
-    /// filling megabytes by one instruction.
+    /// 10 seconds: ten times what the fuel takes. It only stops what fuel does not see: fuel counts a plugin's
+    /// instructions and the bytes it fills and copies, but not the time that the host takes for its calls.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 
     /// The limits that decide what a state holds, by name and in a fixed order: a part of a projection's identity.

@@ -24,7 +24,7 @@ pub(super) fn engine() -> Result<(Engine, String), Error> {
         relaxed_simd_deterministic(true);
         // The budget of an event, reproducible to the unit.
         consume_fuel(true);
-        // The wall-clock deadline, for what fuel does not see: one instruction can fill all of a memory.
+        // The wall-clock deadline, for what fuel does not see: the time that host calls take, and a slow machine.
         epoch_interruption(true);
         // No component here is async, and a call costs a quarter without it.
         concurrency_support(false);
