@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use super::Log;
-use super::append::{Append, Appended, Placed, Prepared};
+use super::append::{Appended, Placed, Prepared};
 use super::error::{Error, PlanError, Refused};
 use super::file::guarded;
 use super::index::{Key, KeyMap};
@@ -102,8 +102,7 @@ impl<'a> Transaction<'a> {
             return Ok(self.state.meta.head);
         }
         let tables = &self.reader.index.tables;
-        let written =
-            guarded(&self.log.name, || self.writer.commit(self.log, &self.state, tables, &self.pending, &self.bytes));
+        let written = self.writer.commit(self.log, &self.state, tables, &self.pending, &self.bytes);
         match written {
             Err(Error::Storage(cause)) if matches!(*cause, redb::Error::PreviousIo) => {
                 Err(Error::Reopen(cause.to_string()))
@@ -267,11 +266,4 @@ fn duplicate_of(event: &NewEvent, sequence: Sequence, found: &Envelope<'_>, payl
 
 fn taken(id: &EventId, sequence: Sequence) -> Refused {
     Refused::IdTaken { id: id.clone(), sequence }
-}
-
-impl Append {
-    /// Whether it has nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
 }

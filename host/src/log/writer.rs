@@ -9,6 +9,7 @@ use redb::{Database, WriteTransaction};
 use super::Log;
 use super::block::{self, BODY_BYTES_MAX, Codec, Header, Names};
 use super::error::Error;
+use super::file::guarded;
 use super::index::Key;
 use super::index::memtable::Memtable;
 use super::index::merge::{self, Target};
@@ -136,7 +137,7 @@ impl Writer {
         push_all(&memtable, events);
         let unindexed_bytes = self.unindexed_bytes + bytes.len();
         let full = known + events.len() > log.options.memtable_events || unindexed_bytes > log.options.memtable_bytes;
-        let written = write(log, state, tables, &built, full);
+        let written = guarded(&log.name, || write(log, state, tables, &built, full));
         if let Err(error) = written {
             log.shared.withdraw();
             memtable.write().expect("nobody panics with the memtable").truncate(known);

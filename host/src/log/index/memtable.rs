@@ -144,4 +144,16 @@ mod tests {
         assert_eq!(memtable.stream(Key(100), Version(1), Sequence(11)), entry(5, &[10]));
         assert_eq!(memtable.sorted_streams()[0], entry(5, &[10, 12]).unwrap());
     }
+
+    #[test]
+    fn what_is_taken_back_leaves_no_trace() {
+        let mut memtable = Memtable::new(Sequence(1));
+        memtable.push(Key(1), Key(100), Version(1));
+        memtable.push(Key(2), Key(100), Version(2));
+        memtable.push(Key(3), Key(200), Version(1));
+        memtable.truncate(1);
+        assert_eq!((memtable.len(), memtable.find(Key(2), Sequence(9))), (1, None));
+        assert_eq!(memtable.version(Key(100), Sequence(9)), Some(Version(1)));
+        assert_eq!(memtable.version(Key(200), Sequence(9)), None);
+    }
 }
