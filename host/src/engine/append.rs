@@ -130,10 +130,11 @@ impl HeadWatch {
         *self.head.lock().expect("no thread panics while it holds the head")
     }
 
-    /// Waits until the log ends behind `known`, somebody calls [`HeadWatch::wake`], or the time is over.
-    pub fn wait_beyond(&self, known: Sequence, at_most: Duration) -> Sequence {
+    /// Waits until the log ends behind `known`, the time is over, or the waiting is: `is_over` is asked before, and
+    /// who changes its answer calls [`HeadWatch::wake`].
+    pub fn wait_beyond(&self, known: Sequence, at_most: Duration, is_over: impl Fn() -> bool) -> Sequence {
         let head = self.head.lock().expect("no thread panics while it holds the head");
-        if *head > known {
+        if *head > known || is_over() {
             return *head;
         }
         *self.moved.wait_timeout(head, at_most).expect("no thread panics while it holds the head").0
@@ -141,7 +142,7 @@ impl HeadWatch {
 
     /// Wakes everyone who waits, to look whether it should stop.
     pub(super) fn wake(&self) {
-        // Taken so that nobody is between its own look and its wait.
+        // Taken so that nobody stands between its question and its wait.
         let _head = self.head.lock().expect("no thread panics while it holds the head");
         self.moved.notify_all();
     }

@@ -262,7 +262,7 @@ impl Engine {
     }
 
     /// The file that serves, shared with the worker if it runs.
-    fn readable_store(&self, name: &str) -> Result<Arc<Store>, Error> {
+    pub(super) fn readable_store(&self, name: &str) -> Result<Arc<Store>, Error> {
         let readable = self.projection(name)?.readable().clone();
         let workers = self.workers();
         let running = workers.iter().find(|(running, _)| running.as_str() == name);

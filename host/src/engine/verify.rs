@@ -37,16 +37,16 @@ impl Engine {
         self.workers().retain(|running, _| running.as_str() != name);
         let projection = self.projection(name)?;
         let deployment = projection.readable();
-        let live = self.status(name)?;
-        let (live_reader, live_faults) = (self.reader(name)?, self.faults(name)?);
+        let store = self.readable_store(name)?;
+        let (live_reader, live_faults) = (store.reader()?, store.faults()?);
         let path = self.state_path(name, deployment).with_extension("verify.redb");
         remove_if_there(&path)?;
-        let target = live.checkpoint.sequence;
+        let target = store.checkpoint()?.sequence;
         let built = self.build_beside(deployment, &path, Sizing::cycle(&SIZES), target, watch);
-        let compared = built.and_then(|(store, progress)| {
-            let rebuilt = store.reader()?;
+        let compared = built.and_then(|(built, progress)| {
+            let rebuilt = built.reader()?;
             let difference = match progress.phase {
-                Phase::Live => first_fault(&live_faults, &store.faults()?, target),
+                Phase::Live => first_fault(&live_faults, &built.faults()?, target),
                 phase => Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() }),
             };
             let difference = match difference {
@@ -55,7 +55,7 @@ impl Engine {
             };
             Ok(Verification {
                 sequence: target,
-                entries: live.size.entries,
+                entries: store.size()?.entries,
                 live: live_reader.digest()?,
                 rebuilt: rebuilt.digest()?,
                 difference,

@@ -98,7 +98,8 @@ fn follow(replay: &mut Replay, duty: &Duty) -> Result<Phase, Error> {
                 replay.commit(true)?;
                 tracing::warn!(projection = duty.name, "paused, trying again in {back_off:?}: {reason}");
                 replay.meter.enter(Phase::Paused { reason });
-                duty.head.wait_beyond(Sequence(u64::MAX), back_off);
+                let is_over = || replay.stop.load(Ordering::Relaxed);
+                duty.head.wait_beyond(Sequence(u64::MAX), back_off, is_over);
                 back_off = (back_off * 2).min(BACK_OFF_MAX);
             }
             End::Asked => break,
@@ -115,7 +116,7 @@ fn idle(replay: &mut Replay, duty: &Duty, head: Sequence) -> Result<(), Error> {
         duty.catalogue.promote(&duty.name, duty.identity)?;
         replay.meter.enter(Phase::Live);
     }
-    duty.head.wait_beyond(head, IDLE);
+    duty.head.wait_beyond(head, IDLE, || replay.stop.load(Ordering::Relaxed));
     Ok(())
 }
 

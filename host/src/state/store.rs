@@ -12,6 +12,7 @@
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub struct Size {
 /// A state's file, open for one writer and any number of readers.
 #[derive(Debug)]
 pub struct Store {
-    db: Database,
+    db: Arc<Database>,
     path: PathBuf,
 }
 
@@ -75,6 +76,8 @@ pub struct Store {
 pub struct Reader {
     entries: ReadOnlyTable<&'static str, &'static [u8]>,
     path: PathBuf,
+    /// Without its database a table cannot be read.
+    _db: Arc<Database>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -100,7 +103,7 @@ impl Store {
             Ok(Err(error)) => return Err(unusable(format!("not a readable state file ({error})"))),
             Err(_) => return Err(unusable("not a readable state file (damaged inside)".into())),
         };
-        let store = Self { db, path: path.to_owned() };
+        let store = Self { db: Arc::new(db), path: path.to_owned() };
         store.prepare(identity, log_id)?;
         Ok(store)
     }
@@ -120,7 +123,8 @@ impl Store {
 
     pub fn reader(&self) -> Result<Reader, Error> {
         let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?) };
-        Ok(Reader { entries: read().map_err(|error| self.failed(error))?, path: self.path.clone() })
+        let entries = read().map_err(|error| self.failed(error))?;
+        Ok(Reader { entries, path: self.path.clone(), _db: Arc::clone(&self.db) })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
