@@ -68,8 +68,8 @@
 //!
 //! - Each call runs in an instance made for it: a `static` is fresh in every call. What must last goes into [`state`].
 //! - How many events come in one call is the host's choice. What a plugin makes must not depend on it.
-//! - Clocks show the time of the call's first event, random numbers come from a fixed seed. A `HashMap` therefore
-//!   iterates in the same order in every run, and what is written here orders maps by their keys anyway.
+//! - Clocks stand still at 1970, random numbers come from a fixed seed: time arrives inside events. A `HashMap`
+//!   therefore iterates in the same order in every run, and what is written here orders maps by their keys anyway.
 //! - There are no files, no environment, no arguments and no network; a plugin that imports `wasi:http` or anything else
 //!   beyond the ABI and WASI's basics is refused when it is installed.
 //! - An error or a panic drops all changes of the call. The host tries fewer events at once until the one that fails
