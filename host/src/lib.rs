@@ -1,4 +1,24 @@
 //! polyfold: a host for projections that runs plugins compiled to WebAssembly.
+//!
+//! ```text
+//! append ─► log ─► read ─► upcast ─► apply (Wasm) ─► commit state + checkpoint ─► query
+//!           redb    blocks   Wasm      overlay over state      one redb transaction
+//! ```
+//! Control goes down by calls, data comes up by return values; nothing calls upward. A worker is woken by the log's new
+//! head, not by a callback into the engine.
+//!
+//! | floor | holds | imports |
+//! |---|---|---|
+//! | [`event`] | values only: no I/O, no serde formats, no wasmtime | nothing |
+//! | [`cbor`] | canonical CBOR to and from JSON | event |
+//! | [`log`] | the only room that knows the log's tables | event, cbor |
+//! | [`state`] | the only room that knows a projection's tables | event |
+//! | [`plugin`] | the only room that knows wasmtime | event, cbor |
+//! | [`engine`] | joins log, plugin and state: the whole program | all of the above |
+//! | [`cli`] | words, exit codes, progress bars | event, cbor, engine |
+//!
+//! A plugin adapter can never reach the disk, and the log never hears of Wasm: the engine hands one to the other. A test
+//! holds the table.
 
 pub mod cbor;
 pub mod cli;

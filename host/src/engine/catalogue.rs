@@ -127,11 +127,11 @@ impl Catalogue {
         content.projections.get(name).cloned().ok_or_else(|| Error::UnknownProjection(name.to_owned()))
     }
 
-    /// Changes the catalogue; durable on return. What `change` does is dropped if the file cannot be written.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Content) -> T) -> Result<T, Error> {
+    /// Changes the catalogue; durable on return. Nothing changes if `change` fails or the file cannot be written.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Content) -> Result<T, Error>) -> Result<T, Error> {
         let mut content = self.content.lock().expect("no thread panics while it holds the catalogue");
         let mut changed = content.clone();
-        let result = change(&mut changed);
+        let result = change(&mut changed)?;
         write(&self.path, &changed).map_err(Error::file(&self.path))?;
         *content = changed;
         Ok(result)
@@ -140,10 +140,12 @@ impl Catalogue {
     /// Lets what was built serve. Nothing happens if something else is being built by now.
     pub(super) fn promote(&self, name: &str, identity: Digest) -> Result<(), Error> {
         self.change(|content| {
-            let Some(projection) = content.projections.get_mut(name) else { return };
-            if projection.building.as_ref().is_some_and(|building| building.identity() == identity) {
+            if let Some(projection) = content.projections.get_mut(name)
+                && projection.building.as_ref().is_some_and(|building| building.identity() == identity)
+            {
                 projection.serving = projection.building.take();
             }
+            Ok(())
         })
     }
 }

@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn an_identity_stays_the_same_from_release_to_release() {
         let identity = deployment().identity();
-        expect_test::expect!["0000"].assert_eq(&identity.to_string());
+        expect_test::expect!["a7c0901b7b73914609a262c56ae6fe0d0d4ea3569a7b8c0033600f4e04a7f0e4"]
+            .assert_eq(&identity.to_string());
     }
 
     #[test]

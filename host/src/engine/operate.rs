@@ -65,7 +65,7 @@ impl Engine {
                 content.projections.insert(name, added);
                 Ok(())
             }
-        })??;
+        })?;
         Ok(projection)
     }
 
@@ -190,7 +190,7 @@ impl Engine {
     pub fn delete(&self, name: &str) -> Result<(), Error> {
         self.projection(name)?;
         self.workers().retain(|running, _| running.as_str() != name);
-        self.catalogue.change(|content| content.projections.remove(name))?;
+        self.catalogue.change(|content| Ok(content.projections.remove(name)))?;
         let dir = self.dir.join("projections").join(name);
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path: dir, source: error }),
@@ -249,9 +249,13 @@ impl Engine {
 
     /// The chains of a deployment's own upcasters.
     fn chains_in(&self, deployment: &Deployment) -> Result<Arc<Chains>, Error> {
-        let plugins = self.catalogue.content().plugins;
-        let own = plugins.into_iter().filter(|plugin| deployment.upcasters.contains(&plugin.digest));
-        self.chains_of(&own.collect::<Vec<_>>())
+        let mut plugins = self.catalogue.content().plugins;
+        plugins.retain(|plugin| deployment.upcasters.contains(&plugin.digest));
+        let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));
+        match removed {
+            Some(digest) => Err(Error::UnknownPlugin(digest.clone())),
+            None => self.chains_of(&plugins),
+        }
     }
 
     fn meter(&self, name: &str) -> Result<Arc<Meter>, Error> {

@@ -28,15 +28,17 @@ impl Engine {
         let entry = describe(digest, bytes.len() as u64, &plugin);
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
-        let mut content = self.catalogue.content();
-        let known = in_force(&content.plugins, &entry.name).is_some_and(|found| found.digest == entry.digest);
+        let known = in_force(&self.catalogue.content().plugins, &entry.name).is_some_and(|found| *found == entry);
         if known {
             return Ok(Installed { plugin: entry, known, rebuilt: Vec::new() });
         }
-        // Its place is the last: the newest of a name is the one in force.
-        content.plugins.retain(|plugin| plugin.digest != entry.digest);
-        content.plugins.push(entry.clone());
-        let rebuilt = self.put_in_force(content)?;
+        let rebuilt = self.catalogue.change(|content| {
+            // Its place is the last: the newest of a name is the one in force.
+            content.plugins.retain(|plugin| plugin.digest != entry.digest);
+            content.plugins.push(entry.clone());
+            self.put_in_force(content)
+        })?;
+        self.restart(&rebuilt)?;
         Ok(Installed { plugin: entry, known, rebuilt })
     }
 
@@ -89,16 +91,19 @@ impl Engine {
     /// Removes a plugin that no projection runs. Projections that an upcaster touched are built anew; returns which.
     pub fn remove_plugin(&self, reference: &str) -> Result<(InstalledPlugin, Vec<String>), Error> {
         let plugin = self.find_plugin(reference)?;
-        let mut content = self.catalogue.content();
-        for projection in content.projections.values() {
-            let deployments = [&projection.serving, &projection.building].into_iter().flatten();
-            if deployments.into_iter().any(|deployment| deployment.plugin == plugin.digest) {
+        let rebuilt = self.catalogue.change(|content| {
+            let uses = |projection: &&super::Projection| {
+                let deployments = [&projection.serving, &projection.building].into_iter().flatten();
+                deployments.into_iter().any(|deployment| deployment.plugin == plugin.digest)
+            };
+            if let Some(projection) = content.projections.values().find(uses) {
                 let (plugin, projection) = (plugin.name.clone(), projection.name.clone());
                 return Err(Error::PluginInUse { plugin, projection });
             }
-        }
-        content.plugins.retain(|other| other.digest != plugin.digest);
-        let rebuilt = self.put_in_force(content)?;
+            content.plugins.retain(|other| other.digest != plugin.digest);
+            self.put_in_force(content)
+        })?;
+        self.restart(&rebuilt)?;
         let digest = plugin.digest();
         self.loaded.lock().expect("no thread panics while it holds the plugins").remove(&digest);
         self.plugins.remove(digest)?;
@@ -160,7 +165,8 @@ impl Engine {
     }
 
     /// Makes the plugins of `content` those in force, and lets every projection that they touch be built anew.
-    fn put_in_force(&self, mut content: Content) -> Result<Vec<String>, Error> {
+    /// Returns which.
+    fn put_in_force(&self, content: &mut Content) -> Result<Vec<String>, Error> {
         let chains = self.chains_of(&content.plugins)?;
         let mut rebuilt = Vec::new();
         for projection in content.projections.values_mut() {
@@ -172,11 +178,11 @@ impl Engine {
                 projection.building = (!serves).then_some(deployment);
             }
         }
-        self.catalogue.change(|old| *old = content)?;
-        for name in &rebuilt {
-            self.restart_if_running(name)?;
-        }
         Ok(rebuilt)
+    }
+
+    fn restart(&self, names: &[String]) -> Result<(), Error> {
+        names.iter().try_for_each(|name| self.restart_if_running(name))
     }
 }
 
