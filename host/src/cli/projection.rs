@@ -170,7 +170,7 @@ impl Create {
             memory_bytes: self.memory_bytes,
         })?;
         let phase = if self.no_wait { Phase::Stopped } else { catch_up::one(engine, context, &name)? };
-        print_status(context, &engine.status(&name)?)?;
+        print_short(engine, context, &name)?;
         match phase {
             Phase::Live | Phase::Stopped => Ok(()),
             phase => Err(Error::Incomplete(format!("projection {name:?} was created, but is {phase}"))),
@@ -261,13 +261,13 @@ fn status(engine: &Engine, context: &mut Context, name: Option<&str>) -> Result<
     Ok(())
 }
 
-fn print_status(context: &mut Context, status: &Status) -> Result<(), Error> {
-    let name = &status.projection.name;
-    let (entries, checkpoint) = (count(status.size.entries), count(status.checkpoint.sequence.0));
-    context
-        .output
-        .remark(&format!("projection {name:?}: {entries} entries at sequence {checkpoint}, {}", status.phase));
-    Ok(())
+/// The short form, after something was done with a projection.
+fn print_short(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
+    let row = row(engine, &engine.status(name)?);
+    context.output.data(&row, |row| {
+        let (entries, checkpoint) = (count(row.entries), count(row.checkpoint));
+        format!("projection {}: {entries} entries at sequence {checkpoint}, {}", row.name, row.phase)
+    })
 }
 
 fn row(engine: &Engine, status: &Status) -> Row {
@@ -348,7 +348,7 @@ fn rebuild(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Err
     let progress = engine.rebuild(name, move |progress| show(&watched, progress, head));
     bar.finish_and_clear();
     let progress = progress?;
-    print_status(context, &engine.status(name)?)?;
+    print_short(engine, context, name)?;
     match progress.phase {
         Phase::Live => Ok(()),
         phase => Err(Error::Incomplete(format!("projection {name:?} is {phase}"))),

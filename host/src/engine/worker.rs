@@ -1,5 +1,6 @@
 //! The thread of one projection: replays what it missed, then follows the log's end until it is told to stop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -65,9 +66,12 @@ impl Drop for Worker {
 }
 
 fn run(mut replay: Replay, duty: &Duty) {
-    let phase = match follow(&mut replay, duty) {
-        Ok(phase) => phase,
-        Err(error) => Phase::Failed { reason: error.to_string() },
+    // Whoever waits for the projection must hear of a panic too.
+    let followed = std::panic::catch_unwind(AssertUnwindSafe(|| follow(&mut replay, duty)));
+    let phase = match followed {
+        Ok(Ok(phase)) => phase,
+        Ok(Err(error)) => Phase::Failed { reason: error.to_string() },
+        Err(_) => Phase::Failed { reason: "its worker panicked; this is a bug of polyfold".to_owned() },
     };
     match &phase {
         Phase::Halted(_) | Phase::Failed { .. } => tracing::error!(projection = duty.name, "{phase}"),
