@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::io::{BufRead, Read};
 
 use super::{Engine, Error, Ticket, event_from_json};
-use crate::event::{Digest, Envelope, NewEvent, Sequence, Timestamp, Version};
+use crate::event::{Digest, Envelope, EventId, NewEvent, Sequence, Timestamp, Version};
 use crate::log::{Append, Appended, PlanError, Prepared, Refused};
 
 /// 16 MiB of JSON for one event: a payload of 1 MiB, escaped as badly as can be, with room to spare.
@@ -75,19 +75,19 @@ impl Engine {
         let mut imported = Imported::default();
         let mut chunks = Chunks::new(input);
         // One chunk is read while the one before it is written.
-        let mut in_hand: Option<(Chunk, Ticket)> = None;
+        let mut in_hand: Option<Ticket> = None;
         let mut first_bad = None;
         while let Some(chunk) = chunks.next(&mut |bad| {
             first_bad = Some(bad);
             false
         })? {
-            let ticket = self.submit(Prepared::new(chunk.append())?);
-            if let Some((_, ticket)) = in_hand.replace((chunk, ticket)) {
+            let ticket = self.submit(Prepared::new(chunk.into_append())?);
+            if let Some(ticket) = in_hand.replace(ticket) {
                 imported.count(&ticket.wait()?);
                 watch.passed();
             }
         }
-        if let Some((_, ticket)) = in_hand {
+        if let Some(ticket) = in_hand {
             imported.count(&ticket.wait()?);
             watch.passed();
         }
@@ -111,12 +111,13 @@ impl Engine {
 
     /// Plans a chunk and drops the plan: tells whether the log would take it.
     fn try_chunk(&self, chunk: Chunk) -> Result<Option<BadLine>, Error> {
-        let prepared = Prepared::new(chunk.append())?;
-        match self.log().begin()?.plan(prepared, Timestamp::EPOCH) {
+        let ids: Vec<EventId> = chunk.events.iter().map(|event| event.id.clone()).collect();
+        let numbers = chunk.numbers.clone();
+        match self.log().begin()?.plan(Prepared::new(chunk.into_append())?, Timestamp::EPOCH) {
             Ok(_) => Ok(None),
             Err(PlanError::Log(error)) => Err(error.into()),
-            Err(PlanError::Refused(refused)) => match chunk.position_of(&refused) {
-                Some(at) => Ok(Some(BadLine { number: chunk.numbers[at], why: refused.to_string() })),
+            Err(PlanError::Refused(refused)) => match position_of(&ids, &refused) {
+                Some(at) => Ok(Some(BadLine { number: numbers[at], why: refused.to_string() })),
                 None => Err(refused.into()),
             },
         }
@@ -125,13 +126,15 @@ impl Engine {
     /// Appends a chunk. Lines that the log refuses are taken out, one by one, until the rest goes in.
     fn append_good(&self, mut chunk: Chunk, imported: &mut Imported, watch: &mut dyn Watch) -> Result<(), Error> {
         loop {
-            match self.append(chunk.append()) {
+            // The events are kept until the log has taken them: a refused one is taken out and the rest tried again.
+            match self.append(chunk.clone().into_append()) {
                 Ok(appended) => {
                     imported.count(&appended);
                     return Ok(());
                 }
                 Err(Error::Refused(refused)) => {
-                    let Some(at) = chunk.position_of(&refused) else { return Err(refused.into()) };
+                    let ids: Vec<EventId> = chunk.events.iter().map(|event| event.id.clone()).collect();
+                    let Some(at) = position_of(&ids, &refused) else { return Err(refused.into()) };
                     let number = chunk.numbers.remove(at);
                     chunk.events.remove(at);
                     imported.skipped += 1;
@@ -152,6 +155,7 @@ impl Imported {
 }
 
 /// Events that go into the log together.
+#[derive(Clone)]
 struct Chunk {
     events: Vec<NewEvent>,
     /// The line that each event came from.
@@ -159,16 +163,19 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn append(&self) -> Append {
-        Append { events: self.events.clone(), expectations: Vec::new() }
+    fn into_append(self) -> Append {
+        Append { events: self.events, expectations: Vec::new() }
     }
+}
 
-    /// The last event of those that have the id: the first may be the one in the log.
-    fn position_of(&self, refused: &Refused) -> Option<usize> {
-        match refused {
-            Refused::IdTaken { id, .. } => self.events.iter().rposition(|event| event.id == *id),
-            _ => None,
-        }
+/// The last of those that have the refused id: the first may be the one in the log.
+fn position_of(ids: &[EventId], refused: &Refused) -> Option<usize> {
+    match refused {
+        Refused::IdTaken { id, .. } => ids.iter().rposition(|found| found == id),
+        Refused::Conflict { .. }
+        | Refused::Invalid { .. }
+        | Refused::TooManyEvents { .. }
+        | Refused::TooLarge { .. } => None,
     }
 }
 
