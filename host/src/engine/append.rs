@@ -77,13 +77,12 @@ impl Drop for Writer {
 
 fn write_until_closed(log: &Log, queue: &Receiver<Job>, head: &HeadWatch) {
     while let Ok(first) = queue.recv() {
-        write_group(log, first, queue);
-        head.set(log.head().sequence);
+        write_group(log, first, queue, head);
     }
 }
 
 /// One transaction: every queued append is planned, all that were accepted are written, then every one is answered.
-fn write_group(log: &Log, first: Job, queue: &Receiver<Job>) {
+fn write_group(log: &Log, first: Job, queue: &Receiver<Job>, head: &HeadWatch) {
     let mut transaction = match log.begin() {
         Ok(transaction) => transaction,
         Err(error) => return drop(first.answer.send(Err(error.into()))),
@@ -108,6 +107,8 @@ fn write_group(log: &Log, first: Job, queue: &Receiver<Job>) {
         }
     }
     let failed = transaction.commit().err().map(Arc::new);
+    // Before the answers: who has one and asks for the head, to wait for a projection, must find its events below it.
+    head.set(log.head().sequence);
     for (answer, appended) in accepted {
         // Who no longer waits for the answer has it in the log all the same.
         drop(answer.send(failed.clone().map_or(Ok(appended), |error| Err(Error::Commit(error)))));
