@@ -93,7 +93,7 @@ impl Feed {
             }
             Err(failure) => {
                 self.overlay().drop_call();
-                if failure.is_deterministic() && events > 1 {
+                if failure.may_be_of_one_event() && events > 1 {
                     self.feed_halves(batch, range, fed);
                 } else {
                     self.fail(batch.event(range.start), &failure, &output, fed);

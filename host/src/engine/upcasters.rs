@@ -167,7 +167,7 @@ impl Chains {
                 self.replace(batch, rows, payloads);
                 None
             }
-            Err(failure) if rows.len() == 1 || !failure.is_deterministic() => {
+            Err(failure) if rows.len() == 1 || !failure.may_be_of_one_event() => {
                 Some((*first, fault(batch, *first, digest, &upcaster, failure, output)))
             }
             Err(_) => {

@@ -36,6 +36,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it can be due to one event of a batch, so that the others may go well without it.
+    pub fn may_be_of_one_event(&self) -> bool {
+        match self {
+            Self::Error { .. }
+            | Self::Trap { .. }
+            | Self::OutOfFuel { .. }
+            | Self::OutOfMemory { .. }
+            | Self::Limit { .. }
+            | Self::WrongAnswer { .. }
+            | Self::Deadline { .. }
+            | Self::StackOverflow => true,
+            Self::Host { .. } => false,
+        }
+    }
+
     /// Whether the same call fails in the same way on every machine. Only then is it a verdict on the event.
     pub fn is_deterministic(&self) -> bool {
         match self {
