@@ -43,13 +43,20 @@ pub use sizing::Sizing;
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use verify::{Difference, Verification};
 
+// What the rooms above ask of the engine and get from it, so that they need not know the floors below.
+pub use crate::log::{Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Refused};
+pub use crate::plugin::{
+    Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest, View,
+};
+pub use crate::state::{Checkpoint, Error as StateError, Fault, Reader, Size};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cbor;
 use crate::event::{Digest, Payload, PluginName};
-use crate::log::{self, Append, Appended, Log, Prepared};
+use crate::log::{self, Log};
 use crate::plugin;
 use append::Writer;
 use catalogue::Catalogue;

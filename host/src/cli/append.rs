@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::error::Error;
 use super::{Context, catch_up};
 use crate::cbor;
-use crate::engine;
+use crate::engine::{self, Expectation};
 use crate::event::{EventId, EventType, NewEvent, SchemaVersion, StreamName, Timestamp, Version};
-use crate::log::{self, Expectation};
 
 /// Append one event.
 ///
@@ -84,7 +83,7 @@ impl Append {
         let (stream, id) = (event.stream.clone(), event.id.to_string());
         let expectations = vec![(stream.clone(), self.expect)];
         let engine = context.engine()?;
-        let placed = engine.append(log::Append { events: vec![event], expectations })?.events[0];
+        let placed = engine.append(engine::Append { events: vec![event], expectations })?.events[0];
         let appended = Appended {
             sequence: placed.sequence.0,
             stream: stream.to_string(),

@@ -1,6 +1,6 @@
 //! What ends a command, and its exit code.
 
-use crate::{engine, log};
+use crate::engine::{self, LogError, StateError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -25,8 +25,8 @@ pub(super) enum Error {
     Incomplete(String),
 }
 
-impl From<log::Error> for Error {
-    fn from(error: log::Error) -> Self {
+impl From<LogError> for Error {
+    fn from(error: LogError) -> Self {
         Self::Engine(error.into())
     }
 }
@@ -51,21 +51,21 @@ fn of_engine(error: &engine::Error) -> u8 {
         E::Log(error) => of_log(error),
         E::Commit(error) => of_log(error),
         E::File { .. } | E::WriterStopped | E::Plugin(_) | E::Upcast { .. } | E::Input(_) => 1,
-        E::State(crate::state::Error::Storage { .. }) => 1,
+        E::State(StateError::Storage { .. }) => 1,
         E::AmbiguousPlugin { .. } | E::Parameters(_) => 2,
         E::UnknownPlugin(_) | E::UnknownProjection(_) | E::UnknownView { .. } => 3,
         E::Refused(_) | E::Load(_) | E::NoPlugin(_) | E::Chain(_) | E::Payload(_) | E::InputChanged(_) => 4,
         E::PluginInUse { .. } | E::ProjectionExists(_) | E::WrongKind { .. } => 4,
         E::Catalogue { .. } | E::Envelope { .. } | E::AheadOfLog { .. } => 5,
-        E::State(crate::state::Error::Unusable { .. }) => 5,
+        E::State(StateError::Unusable { .. }) => 5,
         E::InUse { .. } => 6,
     }
 }
 
-fn of_log(error: &log::Error) -> u8 {
+fn of_log(error: &LogError) -> u8 {
     match error {
-        log::Error::NewerFormat { .. } | log::Error::Storage(_) | log::Error::Reopen(_) => 1,
-        log::Error::NotALog { .. } | log::Error::Damaged { .. } => 5,
-        log::Error::InUse { .. } => 6,
+        LogError::NewerFormat { .. } | LogError::Storage(_) | LogError::Reopen(_) => 1,
+        LogError::NotALog { .. } | LogError::Damaged { .. } => 5,
+        LogError::InUse { .. } => 6,
     }
 }

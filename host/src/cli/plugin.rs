@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::error::Error;
 use super::output::size;
 use super::{Context, catch_up};
-use crate::engine::{Engine, InstalledPlugin};
-use crate::plugin::{Plugin, StateEncoding};
+use crate::engine::{self, Engine, InstalledPlugin, Plugin, StateEncoding};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -135,7 +134,7 @@ fn inspect(context: &mut Context, reference: &str) -> Result<(), Error> {
     context.output.data(&details, readable)
 }
 
-fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, crate::engine::Error> {
+fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, engine::Error> {
     let inspection = engine.inspect(bytes)?;
     let plugin = engine.examine(bytes)?;
     let (digest, abi) = (plugin.digest().to_string(), plugin.abi().to_owned());
@@ -144,7 +143,7 @@ fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, crate::engine::Err
     Ok(match plugin {
         Plugin::Projection(projection) => {
             let manifest = projection.manifest();
-            let view = |view: &crate::plugin::View| View {
+            let view = |view: &engine::View| View {
                 name: view.name.clone(),
                 prefix: view.prefix.clone(),
                 description: view.description.clone(),
@@ -172,7 +171,7 @@ fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, crate::engine::Err
         }
         Plugin::Upcaster(upcaster) => {
             let manifest = upcaster.manifest();
-            let step = |step: &crate::plugin::Step| Step {
+            let step = |step: &engine::Step| Step {
                 event_type: step.event_type.to_string(),
                 from: step.from.0,
                 to: step.from.0 + 1,
@@ -235,7 +234,7 @@ fn rebuild(engine: &Engine, context: &mut Context, names: &[String]) -> Result<(
     for name in names {
         context.output.remark(&format!("projection {name:?} sees other events now and is built anew"));
         let phase = catch_up::one(engine, context, name)?;
-        if phase != crate::engine::Phase::Live {
+        if phase != engine::Phase::Live {
             context.output.warn(&format!("projection {name:?} is {phase}"));
         }
     }
@@ -244,7 +243,7 @@ fn rebuild(engine: &Engine, context: &mut Context, names: &[String]) -> Result<(
 
 fn kind(plugin: &InstalledPlugin) -> &'static str {
     match plugin.kind {
-        crate::engine::PluginKind::Projection => "projection",
-        crate::engine::PluginKind::Upcaster => "upcaster",
+        engine::PluginKind::Projection => "projection",
+        engine::PluginKind::Upcaster => "upcaster",
     }
 }

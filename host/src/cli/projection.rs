@@ -7,9 +7,8 @@ use super::error::Error;
 use super::output::{count, show, size};
 use super::value::{Shown, shown};
 use super::{Context, catch_up};
-use crate::engine::{self, Difference, Engine, FaultPolicy, NewProjection, Phase, Status, Verification};
+use crate::engine::{self, Difference, Engine, Fault, FaultPolicy, NewProjection, Phase, Status, Verification};
 use crate::event::PluginName;
-use crate::state::Fault;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

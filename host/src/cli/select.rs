@@ -7,9 +7,8 @@ use clap::Args;
 
 use super::error::Error;
 use crate::cbor;
-use crate::engine::{self, Chains, Engine};
+use crate::engine::{self, Chains, Engine, Query};
 use crate::event::{Batch, EventRef, Filter, Sequence, StreamName, Timestamp, Version};
-use crate::log::Query;
 
 /// Events read at once: what a page of blocks holds several times over.
 const PAGE_EVENTS: usize = 4_096;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::cbor;
-use crate::plugin::StateEncoding;
+use crate::engine::StateEncoding;
 
 /// A value, decoded as its plugin's manifest says.
 pub(super) enum Shown {
