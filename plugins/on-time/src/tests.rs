@@ -1,3 +1,5 @@
+//! Real flights, and every rule that makes a punctual one.
+
 use super::*;
 use polyfold_guest::testing::{Harness, event, events};
 use serde_json::json;
