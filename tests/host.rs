@@ -110,7 +110,8 @@ impl Host {
     /// All that a projection shows of itself: how far it is, its state and its faults.
     pub(crate) fn report(&self, name: &str) -> String {
         let status = self.status(name).unwrap();
-        let mut text = format!("{} at {} of {}\n", status.phase, status.checkpoint.sequence, status.head);
+        let mut text =
+            format!("{} at {} of {}\n", status.readable.phase, status.readable.checkpoint.sequence, status.head);
         text += &self.entries(name);
         for fault in self.faults(name).unwrap() {
             writeln!(text, "fault at {}: {}: {}", fault.sequence, fault.kind, fault.message).unwrap();

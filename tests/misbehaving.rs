@@ -240,8 +240,8 @@ fn a_halted_projection_serves_while_others_go_on() {
     assert!(matches!(host.wait("traps", |_| {}).unwrap().phase, Phase::Halted(_)));
     host.append_all("order/2", &[("order.placed", "{}")]);
     assert_eq!(host.settle("event-counts"), Phase::Live);
-    assert_eq!(host.status("event-counts").unwrap().checkpoint.sequence.0, 7);
+    assert_eq!(host.status("event-counts").unwrap().readable.checkpoint.sequence.0, 7);
     assert!(matches!(host.settle("traps"), Phase::Halted(_)));
-    assert_eq!(host.status("traps").unwrap().checkpoint.sequence.0, 3);
+    assert_eq!(host.status("traps").unwrap().readable.checkpoint.sequence.0, 3);
     assert_eq!(host.entries("traps"), "type/order.paid = 1\ntype/order.placed = 2\n");
 }

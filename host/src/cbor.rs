@@ -3,7 +3,7 @@
 //! | JSON | CBOR |
 //! |---|---|
 //! | integer from -2^63 to 2^64 - 1 | integer |
-//! | any other number, and every number written with a point or an exponent | float, in its shortest exact form |
+//! | a number written with a point or an exponent | float, in its shortest exact form |
 //! | text, array, object, true, false, null | the same |
 //!
 //! The way back follows RFC 8949 §6.1: byte strings become base64url text without padding, NaN and the infinities
@@ -29,6 +29,10 @@ pub enum Error {
     Cbor(String),
     #[error("the key {0} stands twice in one map")]
     DuplicateKey(String),
+    #[error(
+        "the integer {0} does not fit 64 bits; write it as a text, or with an exponent if its last digits do not matter"
+    )]
+    TooPrecise(String),
     #[error("nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
     #[error("{0} bytes as CBOR, at most {max} are allowed", max = Payload::BYTES_MAX)]
@@ -36,7 +40,13 @@ pub enum Error {
 }
 
 /// Makes a payload from JSON text.
+///
+/// # Errors
+/// [`Error::TooPrecise`] for an integer that no 64 bits hold: as a float it would lose digits without a word.
 pub fn from_json(text: &str) -> Result<Payload, Error> {
+    if let Some(integer) = json::too_large_integer(text) {
+        return Err(Error::TooPrecise(integer.to_owned()));
+    }
     let value: Value = serde_json::from_str(text).map_err(|error| Error::Json(error.to_string()))?;
     payload(&value)
 }
@@ -103,7 +113,7 @@ mod tests {
         check("18446744073709551615", "1bffffffffffffffff");
         check("-1", "20");
         check("-9223372036854775808", "3b7fffffffffffffff");
-        check("18446744073709551616", "fa5f800000");
+        check("18446744073709551616.0", "fa5f800000");
         check("1.0", "f93c00");
         check("-0.0", "f98000");
         check("1.1", "fb3ff199999999999a");
@@ -161,6 +171,10 @@ mod tests {
     #[test]
     fn what_cannot_be_a_payload_is_refused() {
         assert_eq!(from_json(r#"{"a":1,"a":2}"#), Err(Error::DuplicateKey("\"a\"".to_owned())));
+        for integer in ["18446744073709551616", "-9223372036854775809", "123456789012345678901234567890"] {
+            assert_eq!(from_json(&format!("[\"{integer}\", {integer}]")), Err(Error::TooPrecise(integer.to_owned())));
+        }
+        assert!(from_json("[\"18446744073709551616\", \"\\\"18446744073709551616\"]").is_ok(), "in a text");
         assert!(matches!(from_json("{"), Err(Error::Json(_))));
         assert!(matches!(from_json("1 2"), Err(Error::Json(_))));
         assert!(matches!(from_json(&"[".repeat(1000)), Err(Error::Json(_))));

@@ -93,9 +93,12 @@ impl Context {
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     start_logging();
+    // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let arguments = Arguments::parse();
     let mut context = Context { data_dir: arguments.data_dir, output: Output::new(arguments.json, arguments.quiet) };
-    let result = run(arguments.command, &mut context).and_then(|()| context.output.flush());
+    let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.output.fail(&error),
@@ -120,11 +123,17 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
     }
 }
 
-/// Warnings and errors go to standard error; POLYFOLD_LOG=debug shows more.
+/// The commands say themselves what matters; POLYFOLD_LOG=warn or debug shows what happens inside.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POLYFOLD_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_ansi(is_terminal)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod progress;
 mod render;
 mod replay;
 mod sizing;
+mod status;
 mod upcasters;
 mod verify;
 mod worker;
@@ -35,19 +36,23 @@ pub use error::Error;
 pub use identity::Deployment;
 pub use import::{BadLine, Imported, Watch};
 pub use intake::{InvalidLine, event_from_json, new_id};
-pub use operate::{NewProjection, Status};
+pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use render::event_to_json;
 pub use sizing::Sizing;
+pub use status::{StateStatus, Status};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use verify::{Difference, Verification};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Refused};
 pub use crate::plugin::{
-    Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest, View,
+    Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest,
+    View,
 };
+/// The largest plugin file.
+pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
 pub use crate::state::{Checkpoint, Error as StateError, Fault, Reader, Size};
 
 use std::collections::BTreeMap;
@@ -110,14 +115,19 @@ impl Engine {
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
         let lock = Lock::acquire(dir, options.lock_wait)?;
-        let log = Arc::new(Log::open(&dir.join("log.redb"), &options.log)?);
+        let (log, catalogue) = (dir.join("log.redb"), dir.join("catalogue.json"));
+        let content = Catalogue::open(&catalogue)?;
+        if !log.exists() && !content.content().projections.is_empty() {
+            return Err(Error::LogMissing { log, catalogue });
+        }
+        let log = Arc::new(Log::open(&log, &options.log)?);
         Ok(Self {
             workers: Mutex::default(),
             writer: Writer::start(Arc::clone(&log)),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")), CODEC)?,
-            catalogue: Arc::new(Catalogue::open(&dir.join("catalogue.json"))?),
+            catalogue: Arc::new(content),
             log,
             dir: dir.to_owned(),
             _lock: lock,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Why a state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: {problem}; delete the file to have the state rebuilt from the log", path.display())]
+    #[error("{}: {problem}; `polyfold projection rebuild` makes the state anew from the log", path.display())]
     Unusable { path: PathBuf, problem: String },
     #[error("{}: {source}", path.display())]
     Storage { path: PathBuf, source: Box<redb::Error> },

@@ -1,4 +1,4 @@
-//! Writes a CBOR value as compact JSON text, by RFC 8949 §6.1.
+//! JSON text: writing a CBOR value as such, by RFC 8949 §6.1, and finding what CBOR cannot take exactly.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -53,4 +53,39 @@ fn write_key(key: &Value, out: &mut String) {
 
 fn write_text(text: &str, out: &mut String) {
     out.push_str(&serde_json::Value::from(text).to_string());
+}
+
+/// The first integer outside of texts that neither an `i64` nor a `u64` holds.
+pub(super) fn too_large_integer(json: &str) -> Option<&str> {
+    /// 2^63 has 19 digits: a shorter number fits.
+    const DIGITS_MIN: usize = 19;
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = end_of_text(bytes, at),
+            b'-' | b'0'..=b'9' => {
+                let rest = &bytes[at..];
+                let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let number = &json[at..at + rest.iter().take_while(|byte| is_part(byte)).count()];
+                let is_integer = !number.contains(['.', 'e', 'E']);
+                let fits = || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
+                if is_integer && number.len() >= DIGITS_MIN && !fits() {
+                    return Some(number);
+                }
+                at += number.len();
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// Where a text that begins at `at` is over; at the end of a text without an end.
+fn end_of_text(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    while at < bytes.len() && bytes[at] != b'"' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    (at + 1).min(bytes.len())
 }

@@ -1,5 +1,6 @@
 //! `append`: one event in.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use clap::Args;
@@ -77,7 +78,7 @@ impl Append {
             actor: self.actor,
             causation_id: self.causation_id,
             correlation_id: self.correlation_id,
-            metadata: self.metadata.into_iter().collect(),
+            metadata: unique(self.metadata)?,
             tags: self.tags,
         };
         let (stream, id) = (event.stream.clone(), event.id.to_string());
@@ -104,6 +105,16 @@ fn read_standard_input() -> Result<String, Error> {
     let read = std::io::stdin().read_to_string(&mut text);
     read.map_err(|source| Error::File { path: "standard input".into(), source })?;
     Ok(text)
+}
+
+fn unique(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Error> {
+    let mut metadata = BTreeMap::new();
+    for (name, value) in pairs {
+        if metadata.insert(name.clone(), value).is_some() {
+            return Err(Error::Usage(format!("--metadata {name:?} is given twice")));
+        }
+    }
+    Ok(metadata)
 }
 
 fn expectation(text: &str) -> Result<Expectation, String> {

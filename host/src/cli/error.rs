@@ -1,6 +1,6 @@
 //! What ends a command, and its exit code.
 
-use crate::engine::{self, LogError, StateError};
+use crate::engine::{self, LogError, PluginError, StateError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -8,15 +8,21 @@ pub(super) enum Error {
     Engine(#[from] engine::Error),
     #[error("{}: {source}", path.display())]
     File { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{}: {source}; the file is damaged or cut off", path.display())]
+    Unreadable { path: std::path::PathBuf, source: std::io::Error },
     /// Standard output failed; closed means that whoever read it has enough.
     #[error("writing the output failed: {0}")]
     Output(std::io::Error),
+    #[error("{0}")]
+    Usage(String),
     #[error("projection {projection:?} has no entry {key:?}")]
     NoEntry { projection: String, key: String },
     #[error("line {number}: {why}; nothing was imported (--skip-bad imports the other lines)")]
     BadLine { number: u64, why: String },
     #[error("{}: {error}", path.display())]
     Plugin { path: std::path::PathBuf, error: Box<engine::Error> },
+    #[error("an internal error; POLYFOLD_LOG=error shows it. Please report it")]
+    Panic,
     /// A check found what it looked for.
     #[error("{0}")]
     Found(String),
@@ -37,7 +43,9 @@ impl Error {
         match self {
             Self::Engine(error) => of_engine(error),
             Self::Plugin { error, .. } => of_engine(error),
-            Self::File { .. } | Self::Output(_) | Self::Incomplete(_) => 1,
+            Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Panic => 1,
+            Self::Unreadable { .. } => 4,
+            Self::Usage(_) => 2,
             Self::NoEntry { .. } => 3,
             Self::BadLine { .. } => 4,
             Self::Found(_) => 5,
@@ -50,13 +58,20 @@ fn of_engine(error: &engine::Error) -> u8 {
     match error {
         E::Log(error) => of_log(error),
         E::Commit(error) => of_log(error),
-        E::File { .. } | E::WriterStopped | E::Plugin(_) | E::Upcast { .. } | E::Input(_) => 1,
+        E::Plugin(PluginError::Missing { .. }) => 3,
+        E::Plugin(PluginError::Damaged { .. }) => 5,
+        E::Plugin(PluginError::Io { .. } | PluginError::TooLarge { .. } | PluginError::Engine(_)) => 1,
+        E::File { .. } | E::WriterStopped | E::Upcast { .. } | E::Input(_) => 1,
         E::State(StateError::Storage { .. }) => 1,
         E::AmbiguousPlugin { .. } | E::Parameters(_) => 2,
-        E::UnknownPlugin(_) | E::UnknownProjection(_) | E::UnknownView { .. } => 3,
+        E::UpcasterGone { .. } | E::UnknownPlugin(_) | E::UnknownProjection(_) | E::UnknownView { .. } => 3,
         E::Refused(_) | E::Load(_) | E::NoPlugin(_) | E::Chain(_) | E::Payload(_) | E::InputChanged(_) => 4,
         E::PluginInUse { .. } | E::ProjectionExists(_) | E::WrongKind { .. } => 4,
-        E::Catalogue { .. } | E::Envelope { .. } | E::AheadOfLog { .. } => 5,
+        E::OtherHistory { .. }
+        | E::LogMissing { .. }
+        | E::Catalogue { .. }
+        | E::Envelope { .. }
+        | E::AheadOfLog { .. } => 5,
         E::State(StateError::Unusable { .. }) => 5,
         E::InUse { .. } => 6,
     }

@@ -37,7 +37,23 @@ impl Export {
 
     fn to_file(&self, engine: &Engine, context: &Context, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
-        let mut file = BufWriter::new(File::create_new(path).map_err(failed)?);
+        let file = BufWriter::new(File::create_new(path).map_err(failed)?);
+        let exported = self.write_to(file, engine, context, path);
+        if exported.is_err() {
+            // A part of an export must not pass for a whole one.
+            drop(std::fs::remove_file(path));
+        }
+        exported
+    }
+
+    fn write_to(
+        &self,
+        mut file: BufWriter<File>,
+        engine: &Engine,
+        context: &Context,
+        path: &Path,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::File { path: path.to_owned(), source };
         let bar = context.output.events_bar("exporting", engine.head().sequence().0);
         let mut events = 0;
         self.selection.each(engine, &mut |event| {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::Error;
 use super::output::count;
 use super::{Context, catch_up};
-use crate::engine::{BadLine, Engine, Imported, Watch};
+use crate::engine::{self, BadLine, Engine, Imported, Watch};
 
 /// Import events from NDJSON: one event a line, in polyfold's own form or as CloudEvents 1.0 JSON, gzip or not.
 ///
@@ -50,7 +50,7 @@ impl Import {
             import_all(&engine, context, &mut input)
         };
         let Imported { appended, duplicates, skipped } = imported.map_err(|error| match error {
-            Error::File { source, .. } => failed(source),
+            Error::Engine(engine::Error::Input(source)) => Error::Unreadable { path: self.file.clone(), source },
             other => other,
         })?;
         let summary = Summary { appended, duplicates, skipped, head: engine.head().sequence().0 };

@@ -1,6 +1,7 @@
 //! `plugin`: what is installed.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::error::Error;
 use super::output::size;
 use super::{Context, catch_up};
-use crate::engine::{self, Engine, InstalledPlugin, Plugin, StateEncoding};
+use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, Plugin, StateEncoding};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -88,7 +89,7 @@ impl Command {
 }
 
 fn install(context: &mut Context, file: PathBuf) -> Result<(), Error> {
-    let bytes = std::fs::read(&file).map_err(|source| Error::File { path: file.clone(), source })?;
+    let bytes = read_plugin(&file)?;
     let engine = context.engine()?;
     let spinner = context.output.spinner(&format!("compiling {}", file.display()));
     let installed = engine.install(&bytes);
@@ -100,7 +101,33 @@ fn install(context: &mut Context, file: PathBuf) -> Result<(), Error> {
         let how = if installed.known { "was installed before" } else { "installed" };
         format!("{} {}@{} {how}, digest {}", kind(plugin), plugin.name, plugin.version, &plugin.digest[..12])
     })?;
+    for projection in engine.projections() {
+        let runs = engine.find_plugin(&projection.wanted().plugin);
+        if let Ok(runs) = runs
+            && runs.name == installed.plugin.name
+            && runs.digest != installed.plugin.digest
+        {
+            let (name, old) = (&projection.name, &runs.version);
+            let text = format!("projection {name:?} still runs {}@{old}; delete and create it to move it", runs.name);
+            context.output.remark(&text);
+        }
+    }
     rebuild(&engine, context, &installed.rebuilt)
+}
+
+/// Reads a file, but not more of it than a plugin may have.
+fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path)?;
+        file.take(PLUGIN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > PLUGIN_BYTES_MAX {
+            let why = format!("larger than a plugin may be, {}", size(PLUGIN_BYTES_MAX as u64));
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why));
+        }
+        Ok(bytes)
+    };
+    read().map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
 fn list(context: &mut Context) -> Result<(), Error> {
@@ -122,11 +149,8 @@ fn inspect(context: &mut Context, reference: &str) -> Result<(), Error> {
     let engine = context.engine()?;
     let path = PathBuf::from(reference);
     let is_file = path.is_file();
-    let bytes = if is_file {
-        std::fs::read(&path).map_err(|source| Error::File { path: path.clone(), source })?
-    } else {
-        engine.plugin_bytes(engine.find_plugin(reference)?.digest())?
-    };
+    let bytes =
+        if is_file { read_plugin(&path)? } else { engine.plugin_bytes(engine.find_plugin(reference)?.digest())? };
     let details = describe(&engine, &bytes).map_err(|error| match is_file {
         true => Error::Plugin { path, error: Box::new(error) },
         false => Error::Engine(error),

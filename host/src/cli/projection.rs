@@ -7,8 +7,10 @@ use super::error::Error;
 use super::output::{count, show, size};
 use super::value::{Shown, shown};
 use super::{Context, catch_up};
-use crate::engine::{self, Difference, Engine, Fault, FaultPolicy, NewProjection, Phase, Status, Verification};
-use crate::event::PluginName;
+use crate::engine::{
+    self, Difference, Engine, Fault, FaultPolicy, NewProjection, Phase, StateStatus, Status, Verification,
+};
+use crate::event::{PluginName, Sequence};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -109,7 +111,7 @@ struct Row {
     name: String,
     plugin: String,
     identity: String,
-    building: Option<String>,
+    building: Option<Building>,
     on_fault: &'static str,
     parameters: String,
     phase: String,
@@ -121,6 +123,19 @@ struct Row {
     faults: usize,
     entries: u64,
     file_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Building {
+    identity: String,
+    phase: String,
+    checkpoint: u64,
+}
+
+impl Building {
+    fn text(&self) -> String {
+        format!("{} at sequence {}, {}", self.identity, count(self.checkpoint), self.phase)
+    }
 }
 
 #[derive(Serialize)]
@@ -216,7 +231,7 @@ fn prepare(engine: &Engine, context: &mut Context, name: &str, reading: &Reading
     }
     let phase = catch_up::one(engine, context, name)?;
     if phase != Phase::Live {
-        let checkpoint = engine.status(name)?.checkpoint.sequence;
+        let checkpoint = engine.status(name)?.readable.checkpoint.sequence;
         context.output.warn(&format!("projection {name:?} is {phase}; this is its state at sequence {checkpoint}"));
     }
     Ok(())
@@ -239,25 +254,42 @@ fn list(engine: &Engine, context: &mut Context) -> Result<(), Error> {
     if projections.is_empty() {
         context.output.remark("there are no projections; `polyfold projection create NAME --plugin PLUGIN` makes one");
     }
+    let mut failed = None;
     for projection in projections {
-        let row = row(engine, &engine.status(&projection.name)?);
+        let status = match engine.status(&projection.name) {
+            Ok(status) => status,
+            Err(error) => {
+                context.output.warn(&format!("projection {:?}: {error}", projection.name));
+                failed = Some(error);
+                continue;
+            }
+        };
+        let row = row(engine, &status);
         context.output.data(&row, |row| {
-            format!("{:<24} {:<24} {}, checkpoint {}", row.name, row.plugin, row.phase, count(row.checkpoint))
+            let building = row.building.as_ref().map_or_else(String::new, |new| format!("; building {}", new.text()));
+            let checkpoint = count(row.checkpoint);
+            format!("{:<24} {:<24} {}, checkpoint {checkpoint}{building}", row.name, row.plugin, row.phase)
         })?;
     }
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn status(engine: &Engine, context: &mut Context, name: Option<&str>) -> Result<(), Error> {
-    let names = match name {
-        Some(name) => vec![name.to_owned()],
-        None => engine.projections().into_iter().map(|projection| projection.name).collect(),
-    };
-    for name in names {
-        let status = engine.status(&name)?;
-        print_row(context, &row(engine, &status))?;
+    if let Some(name) = name {
+        return print_row(context, &row(engine, &engine.status(name)?));
     }
-    Ok(())
+    let mut failed = None;
+    for projection in engine.projections() {
+        match engine.status(&projection.name) {
+            Ok(status) => print_row(context, &row(engine, &status))?,
+            // One that cannot be read must not hide the others.
+            Err(error) => {
+                context.output.warn(&format!("projection {:?}: {error}", projection.name));
+                failed = Some(error);
+            }
+        }
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// The short form, after something was done with a projection.
@@ -265,7 +297,11 @@ fn print_short(engine: &Engine, context: &mut Context, name: &str) -> Result<(),
     let row = row(engine, &engine.status(name)?);
     context.output.data(&row, |row| {
         let (entries, checkpoint) = (count(row.entries), count(row.checkpoint));
-        format!("projection {}: {entries} entries at sequence {checkpoint}, {}", row.name, row.phase)
+        let skipped = match row.faults {
+            0 => String::new(),
+            faults => format!("; {faults} faults, see `polyfold projection faults {}`", row.name),
+        };
+        format!("projection {}: {entries} entries at sequence {checkpoint}, {}{skipped}", row.name, row.phase)
     })
 }
 
@@ -275,29 +311,37 @@ fn row(engine: &Engine, status: &Status) -> Row {
     let plugin = plugins.iter().find(|plugin| plugin.digest == deployment.plugin);
     let plugin =
         plugin.map_or_else(|| deployment.plugin.clone(), |plugin| format!("{}@{}", plugin.name, plugin.version));
-    let lag = status.head.0.saturating_sub(status.checkpoint.sequence.0);
-    let building = status.projection.building.as_ref().map(|building| building.identity());
+    let readable = &status.readable;
+    let lag = status.head.0.saturating_sub(readable.checkpoint.sequence.0);
     Row {
         name: status.projection.name.clone(),
         plugin,
-        identity: deployment.identity().to_string(),
-        building: building.filter(|identity| *identity != deployment.identity()).map(|identity| identity.to_string()),
+        identity: readable.identity.to_string(),
+        building: status.building.as_ref().map(|building| Building {
+            identity: building.identity.to_string(),
+            phase: phase(building, status.head),
+            checkpoint: building.checkpoint.sequence.0,
+        }),
         on_fault: deployment.on_fault.as_str(),
         parameters: deployment.parameters.clone(),
-        phase: match status.phase {
-            // No command runs projections after it has ended; what has caught up will follow the next append.
-            Phase::Stopped if lag == 0 => "caught up".to_owned(),
-            Phase::Stopped => "behind".to_owned(),
-            ref phase => phase.to_string(),
-        },
-        checkpoint: status.checkpoint.sequence.0,
+        phase: phase(readable, status.head),
+        checkpoint: readable.checkpoint.sequence.0,
         head: status.head.0,
         lag,
-        events: status.checkpoint.events,
-        fuel: status.checkpoint.fuel,
-        faults: status.faults,
-        entries: status.size.entries,
-        file_bytes: status.size.file_bytes,
+        events: readable.checkpoint.events,
+        fuel: readable.checkpoint.fuel,
+        faults: readable.faults.len(),
+        entries: readable.size.entries,
+        file_bytes: readable.size.file_bytes,
+    }
+}
+
+fn phase(state: &StateStatus, head: Sequence) -> String {
+    match state.phase {
+        // No command runs projections after it has ended; what has caught up will follow the next append.
+        Phase::Stopped if state.checkpoint.sequence == head => "caught up".to_owned(),
+        Phase::Stopped => "behind".to_owned(),
+        ref phase => phase.to_string(),
     }
 }
 
@@ -307,7 +351,7 @@ fn print_row(context: &mut Context, row: &Row) -> Result<(), Error> {
             ("projection", row.name.clone()),
             ("plugin", row.plugin.clone()),
             ("identity", row.identity.clone()),
-            ("building", row.building.clone().unwrap_or_else(|| "-".to_owned())),
+            ("building", row.building.as_ref().map_or_else(|| "-".to_owned(), Building::text)),
             ("parameters", row.parameters.clone()),
             ("state", row.phase.clone()),
             ("checkpoint", format!("{} of {}, {} behind", count(row.checkpoint), count(row.head), count(row.lag))),
@@ -346,16 +390,20 @@ fn rebuild(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Err
     let watched = bar.clone();
     let progress = engine.rebuild(name, move |progress| show(&watched, progress, head));
     bar.finish_and_clear();
-    let progress = progress?;
+    progress?;
+    let phase = catch_up::one(engine, context, name)?;
     print_short(engine, context, name)?;
-    match progress.phase {
+    match phase {
         Phase::Live => Ok(()),
         phase => Err(Error::Incomplete(format!("projection {name:?} is {phase}"))),
     }
 }
 
 fn verify(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
-    catch_up::one(engine, context, name)?;
+    let phase = catch_up::one(engine, context, name)?;
+    if phase != Phase::Live {
+        context.output.warn(&format!("projection {name:?} is {phase}; this verifies what it has come to"));
+    }
     let head = engine.head().sequence();
     let bar = context.output.events_bar(name, head.0);
     let watched = bar.clone();

@@ -18,8 +18,8 @@ const PAGE_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Selection {
     /// Start at this sequence (or, with --stream, at this version of the stream).
-    #[arg(long, value_name = "SEQUENCE", default_value = "1")]
-    pub(super) from: u64,
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(super) from: Option<u64>,
     /// End with this sequence.
     #[arg(long, value_name = "SEQUENCE")]
     pub(super) to: Option<u64>,
@@ -59,7 +59,7 @@ impl Selection {
     fn each_in_order(&self, engine: &Engine, chains: &Chains, take: Take<'_>) -> Result<bool, Error> {
         let reader = engine.log().reader()?;
         let since = self.since.map(|time| reader.sequence_at(time)).transpose()?;
-        let from = since.unwrap_or(Sequence::FIRST).max(Sequence(self.from));
+        let from = since.unwrap_or(Sequence::FIRST).max(Sequence(self.from.unwrap_or(1)));
         let before = self.until.map(|time| reader.sequence_at(time)).transpose()?;
         let ends = [Some(reader.head().sequence), before.map(Sequence::previous), self.to.map(Sequence)];
         let to = ends.into_iter().flatten().min().expect("the head is one of them");
@@ -82,7 +82,7 @@ impl Selection {
         take: Take<'_>,
     ) -> Result<bool, Error> {
         let reader = engine.log().reader()?;
-        let mut from = Version(self.from.max(1));
+        let mut from = Version(self.from.unwrap_or(1).max(1));
         loop {
             let batch = reader.read_stream(stream, from, PAGE_EVENTS, PAGE_BYTES)?;
             let Some(last) = batch.rows().last() else { return Ok(false) };

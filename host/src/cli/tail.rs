@@ -12,7 +12,7 @@ use crate::engine::{self, Engine, event_to_json};
 /// Between two looks at the log; the directory is free for other commands meanwhile.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Print the newest events, and those to come, until interrupted.
+/// Print the newest events, and those to come, until interrupted or past --to.
 ///
 /// Other commands can work on the same data directory meanwhile.
 #[derive(Debug, Args)]
@@ -31,13 +31,13 @@ impl Tail {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         let mut selection = self.selection.clone();
         let mut left = self.limit.unwrap_or(u64::MAX);
-        let says_where = selection.from > 1 || selection.since.is_some() || selection.stream.is_some();
+        let says_where = selection.from.is_some() || selection.since.is_some() || selection.stream.is_some();
         let mut begins_at_end = !says_where;
         loop {
             match context.engine() {
                 Ok(engine) => {
                     if std::mem::take(&mut begins_at_end) {
-                        selection.from = (engine.head().sequence().0 + 1).saturating_sub(self.last).max(1);
+                        selection.from = Some((engine.head().sequence().0 + 1).saturating_sub(self.last).max(1));
                     }
                     print_new(&engine, context, &mut selection, &mut left)?;
                 }
@@ -46,7 +46,9 @@ impl Tail {
                 Err(error) => return Err(error),
             }
             context.output.flush()?;
-            if left == 0 {
+            // Nothing can come any more.
+            let is_over = selection.stream.is_none() && selection.to.is_some_and(|to| selection.from > Some(to));
+            if left == 0 || is_over {
                 return Ok(());
             }
             std::thread::park_timeout(EVERY);
@@ -58,7 +60,7 @@ impl Tail {
 fn print_new(engine: &Engine, context: &mut Context, selection: &mut Selection, left: &mut u64) -> Result<(), Error> {
     let head = engine.head().sequence();
     let is_stream = selection.stream.is_some();
-    let mut next = selection.from;
+    let mut next = selection.from.unwrap_or(1);
     selection.each(engine, &mut |event| {
         if *left == 0 {
             return Ok(false);
@@ -69,6 +71,6 @@ fn print_new(engine: &Engine, context: &mut Context, selection: &mut Selection, 
         context.output.line(&line)?;
         Ok(true)
     })?;
-    selection.from = if is_stream { next } else { next.max(head.0 + 1) };
+    selection.from = Some(if is_stream { next } else { next.max(head.0 + 1) });
     Ok(())
 }

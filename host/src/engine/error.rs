@@ -55,6 +55,18 @@ pub enum Error {
         "projection {name:?} is at sequence {checkpoint}, but the log ends at {head}: the log was replaced; run `polyfold projection rebuild {name}`"
     )]
     AheadOfLog { name: String, checkpoint: Sequence, head: Sequence },
+    #[error(
+        "projection {name:?} was made from another history of this log: the events up to its checkpoint {checkpoint} are not those in the log; run `polyfold projection rebuild {name}`"
+    )]
+    OtherHistory { name: String, checkpoint: Sequence },
+    #[error(
+        "a state of plugin {plugin} was made with upcaster {upcaster}, which is no longer installed; install it again, or `polyfold projection rebuild` what runs the plugin"
+    )]
+    UpcasterGone { plugin: String, upcaster: String },
+    #[error(
+        "{} is missing, but {} says that projections were made from it; restore the log, or use another --data-dir", log.display(), catalogue.display()
+    )]
+    LogMissing { log: PathBuf, catalogue: PathBuf },
     #[error("reading the input failed: {0}")]
     Input(std::io::Error),
     #[error("the input changed while it was imported: line {}: {}; lines before it are in the log", .0.number, .0.why)]

@@ -8,7 +8,7 @@
 //!
 //! | attribute | becomes |
 //! |---|---|
-//! | `source` and `id` | id `SOURCE#ID`, because only the two together are unique |
+//! | `source` and `id` | id `SOURCE ID`, because only the two together are unique; a source has no white space |
 //! | `type`, `time` | event type, occurred-at |
 //! | `stream` (an extension), else `source` and `subject` | stream; `https://shop.example/orders` and `17` make `shop.example.orders/17`, no subject makes `…/-` |
 //! | `schemaversion`, `actor`, `causationid`, `correlationid` (extensions) | the fields of these names |
@@ -63,7 +63,7 @@ struct Line<'a> {
     causation_id: Option<String>,
     correlation_id: Option<String>,
     #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Unique<String>,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(rename = "sequence")]
@@ -78,11 +78,14 @@ struct Line<'a> {
 pub fn event_from_json(text: &str) -> Result<NewEvent, InvalidLine> {
     // Only a text that has the word can be a CloudEvent; the parser then decides.
     if text.contains("\"specversion\"") {
-        let attributes = serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
+        let attributes = serde_json::from_str::<Unique<&RawValue>>(text);
         let attributes = attributes.map_err(|error| InvalidLine::Json(error.to_string()))?;
-        if attributes.contains_key("specversion") {
-            return from_cloud_event(CloudEvent(attributes));
+        if attributes.0.contains_key("specversion") {
+            return from_cloud_event(CloudEvent(attributes.0));
         }
+    }
+    if text.starts_with('[') {
+        return Err(InvalidLine::Json("an event is an object, not an array".to_owned()));
     }
     let line: Line = serde_json::from_str(text).map_err(|error| InvalidLine::Json(error.to_string()))?;
     let event = NewEvent {
@@ -95,7 +98,7 @@ pub fn event_from_json(text: &str) -> Result<NewEvent, InvalidLine> {
         actor: line.actor,
         causation_id: line.causation_id.map(EventId::new).transpose()?,
         correlation_id: line.correlation_id.map(EventId::new).transpose()?,
-        metadata: line.metadata,
+        metadata: line.metadata.0,
         tags: line.tags,
     };
     event.check()?;
@@ -112,6 +115,35 @@ fn schema_version(given: Option<u32>) -> Result<SchemaVersion, InvalidLine> {
         None => Ok(SchemaVersion::FIRST),
         Some(0) => Err(InvalidLine::SchemaVersion),
         Some(version) => Ok(SchemaVersion(version)),
+    }
+}
+
+/// An object in which no name stands twice.
+#[derive(Default)]
+struct Unique<T>(BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut unique = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    if unique.contains_key(&name) {
+                        return Err(serde::de::Error::custom(format!("duplicate field `{name}`")));
+                    }
+                    unique.insert(name, value);
+                }
+                Ok(Unique(unique))
+            }
+        }
+        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
     }
 }
 
@@ -151,6 +183,9 @@ fn from_cloud_event(mut from: CloudEvent<'_>) -> Result<NewEvent, InvalidLine> {
         return Err(InvalidLine::CloudEvent(format!("CloudEvents {version} is not supported, only 1.0")));
     }
     let (source, id, subject) = (from.required("source")?, from.required("id")?, from.text("subject")?);
+    if source.contains(char::is_whitespace) {
+        return Err(InvalidLine::CloudEvent(format!("source {source:?} is no URI: it has white space")));
+    }
     let stream = from.text("stream")?.unwrap_or_else(|| stream_of(&source, subject.as_deref()));
     let schema =
         from.0.remove("schemaversion").map(|raw| serde_json::from_str(raw.get().trim_matches('"'))).transpose();
@@ -159,7 +194,7 @@ fn from_cloud_event(mut from: CloudEvent<'_>) -> Result<NewEvent, InvalidLine> {
         stream: StreamName::new(stream)?,
         event_type: EventType::new(from.required("type")?)?,
         schema_version: schema_version(schema)?,
-        id: EventId::new(format!("{source}#{id}"))?,
+        id: EventId::new(format!("{source} {id}"))?,
         payload: from.payload()?,
         occurred_at: from.text("time")?.map(|time| time.parse::<Timestamp>()).transpose()?,
         actor: from.text("actor")?,
@@ -213,13 +248,13 @@ mod tests {
         );
         check(
             r#"{"specversion":"1.0","id":"7","source":"https://shop.example/orders","subject":"17","type":"order.placed","time":"2020-01-01T00:00:00Z","priority":3,"data":[1]}"#,
-            r#"shop.example.orders/17 order.placed v1 https://shop.example/orders#7 [1] {"priority": "3", "source": "https://shop.example/orders", "subject": "17"}"#,
+            r#"shop.example.orders/17 order.placed v1 https://shop.example/orders 7 [1] {"priority": "3", "source": "https://shop.example/orders", "subject": "17"}"#,
         );
         check(
             r#"{"specversion":"1.0","id":"7","source":"/s","stream":"a/b","type":"t","schemaversion":4,"data_base64":"AAE="}"#,
-            r#"a/b t v4 /s#7 "AAE" {"source": "/s"}"#,
+            r#"a/b t v4 /s 7 "AAE" {"source": "/s"}"#,
         );
-        check(r#"{"specversion":"1.0","id":"7","source":"/","type":"t"}"#, r#"source/- t v1 /#7 null {"source": "/"}"#);
+        check(r#"{"specversion":"1.0","id":"7","source":"/","type":"t"}"#, r#"source/- t v1 / 7 null {"source": "/"}"#);
         check(
             r#"{"id":"i","stream":"a/b","type":"t","data":{"specversion":"1.0"}}"#,
             r#"a/b t v1 i {"specversion":"1.0"} {}"#,
@@ -233,7 +268,13 @@ mod tests {
             assert!(found.starts_with(expected), "{text} gave {found}");
         };
         check("", "not valid JSON: EOF");
-        check("[]", "not valid JSON: invalid length 0");
+        check("[]", "not valid JSON: an event is an object, not an array");
+        check(r#"{"stream":"a/b","type":"t","metadata":{"a":"1","a":"2"}}"#, "not valid JSON: duplicate field `a`");
+        check(r#"{"specversion":"1.0","id":"1","id":"2"}"#, "not valid JSON: duplicate field `id`");
+        check(
+            r#"{"stream":"a/b","type":"t","data":[1,18446744073709551616]}"#,
+            "data: the integer 18446744073709551616",
+        );
         check(r#"{"stream":"a/b"}"#, "not valid JSON: missing field `type`");
         check(r#"{"stream":"a/b","type":"t","datum":1}"#, "not valid JSON: unknown field `datum`");
         check(r#"{"stream":"ab","type":"t"}"#, "\"ab\" is not a valid stream name");

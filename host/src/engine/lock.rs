@@ -38,7 +38,10 @@ impl Lock {
             file.rewind()?;
             writeln!(file, "{}", std::process::id())
         };
-        write(&mut file).map_err(Error::file(&path))?;
+        // The number is for people; on a full disk the lock holds without it.
+        if let Err(error) = write(&mut file) {
+            tracing::warn!("{}: {error}", path.display());
+        }
         Ok(Self(file))
     }
 }

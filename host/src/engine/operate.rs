@@ -13,7 +13,7 @@ use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Pro
 use crate::cbor;
 use crate::event::{Digest, PluginName, Sequence};
 use crate::plugin::{Limits, ProjectionManifest};
-use crate::state::{Checkpoint, Fault, Reader, Size, Store};
+use crate::state::{Reader, Store};
 
 /// What a user says of a projection that is to be made.
 #[derive(Clone, Debug)]
@@ -26,18 +26,6 @@ pub struct NewProjection {
     pub on_fault: FaultPolicy,
     pub fuel_per_event: Option<u64>,
     pub memory_bytes: Option<u64>,
-}
-
-/// A projection's state as it is now.
-#[derive(Clone, Debug)]
-pub struct Status {
-    pub projection: Projection,
-    pub checkpoint: Checkpoint,
-    pub head: Sequence,
-    pub size: Size,
-    pub faults: usize,
-    pub phase: Phase,
-    pub events_per_second: f64,
 }
 
 impl Engine {
@@ -144,30 +132,6 @@ impl Engine {
         Ok(self.readable_store(name)?.reader()?)
     }
 
-    pub fn faults(&self, name: &str) -> Result<Vec<Fault>, Error> {
-        Ok(self.readable_store(name)?.faults()?)
-    }
-
-    pub fn status(&self, name: &str) -> Result<Status, Error> {
-        let projection = self.projection(name)?;
-        let store = self.readable_store(name)?;
-        let progress = self.meter(name).map(|meter| meter.read()).ok();
-        let faults = store.faults()?;
-        let checkpoint = store.checkpoint()?;
-        let halted = faults.iter().find(|fault| fault.sequence == checkpoint.sequence.next().0);
-        let halted = halted.filter(|_| projection.readable().on_fault == FaultPolicy::Halt);
-        let resting = halted.map_or(Phase::Stopped, |fault| Phase::Halted(Box::new(fault.clone())));
-        Ok(Status {
-            checkpoint,
-            head: self.head().sequence(),
-            size: store.size()?,
-            faults: faults.len(),
-            phase: progress.as_ref().map_or(resting, |progress| progress.phase.clone()),
-            events_per_second: progress.map_or(0.0, |progress| progress.events_per_second),
-            projection,
-        })
-    }
-
     /// Builds the state anew beside the one that serves, then lets the new one take its place.
     pub fn rebuild(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Progress, Error> {
         let projection = self.projection(name)?;
@@ -253,7 +217,7 @@ impl Engine {
         plugins.retain(|plugin| deployment.upcasters.contains(&plugin.digest));
         let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));
         match removed {
-            Some(digest) => Err(Error::UnknownPlugin(digest.clone())),
+            Some(digest) => Err(Error::UpcasterGone { plugin: deployment.plugin.clone(), upcaster: digest.clone() }),
             None => self.chains_of(&plugins),
         }
     }
@@ -265,14 +229,26 @@ impl Engine {
         Ok(Arc::clone(&worker.meter))
     }
 
+    /// What the worker of that identity is doing, if one runs.
+    pub(super) fn running_phase(&self, name: &str, identity: Digest) -> Option<Phase> {
+        let workers = self.workers();
+        let mut running =
+            workers.iter().filter(|(running, worker)| running.as_str() == name && worker.identity == identity);
+        running.next().map(|(_, worker)| worker.meter.read().phase)
+    }
+
     /// The file that serves, shared with the worker if it runs.
     pub(super) fn readable_store(&self, name: &str) -> Result<Arc<Store>, Error> {
-        let readable = self.projection(name)?.readable().clone();
+        self.store_of(name, self.projection(name)?.readable())
+    }
+
+    /// The file of a deployment, shared with the worker if it runs.
+    pub(super) fn store_of(&self, name: &str, deployment: &Deployment) -> Result<Arc<Store>, Error> {
         let workers = self.workers();
         let running = workers.iter().find(|(running, _)| running.as_str() == name);
         match running {
-            Some((_, worker)) if worker.identity == readable.identity() => Ok(Arc::clone(&worker.store)),
-            Some(_) | None => self.open_state(name, &readable),
+            Some((_, worker)) if worker.identity == deployment.identity() => Ok(Arc::clone(&worker.store)),
+            Some(_) | None => self.open_state(name, deployment),
         }
     }
 
@@ -280,9 +256,13 @@ impl Engine {
         let path = self.state_path(name, deployment);
         make_parent(&path)?;
         let store = Store::open(&path, deployment.identity(), self.log.id().0)?;
-        let (checkpoint, head) = (store.checkpoint()?.sequence, self.head().sequence());
-        if checkpoint > head {
-            return Err(Error::AheadOfLog { name: name.to_owned(), checkpoint, head });
+        let (checkpoint, head) = (store.checkpoint()?, self.head().sequence());
+        if checkpoint.sequence > head {
+            return Err(Error::AheadOfLog { name: name.to_owned(), checkpoint: checkpoint.sequence, head });
+        }
+        if checkpoint.sequence > Sequence::ZERO && self.log.reader()?.chain_at(checkpoint.sequence)? != checkpoint.chain
+        {
+            return Err(Error::OtherHistory { name: name.to_owned(), checkpoint: checkpoint.sequence });
         }
         Ok(Arc::new(store))
     }

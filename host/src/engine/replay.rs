@@ -93,7 +93,7 @@ impl Replay {
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
         let changed = self.feed.overlay().kept_bytes() > 0 || !self.faults.is_empty();
-        let moved = self.reached != self.store.checkpoint()?;
+        let moved = self.reached.sequence != self.store.checkpoint()?.sequence;
         if !changed {
             self.meter.visible(self.reached.sequence);
         }
@@ -101,13 +101,20 @@ impl Replay {
             return Ok(());
         }
         let changes = self.feed.overlay().begin_commit();
-        let committed = self.store.commit(&changes, self.reached, &std::mem::take(&mut self.faults));
+        let checkpoint = self.checkpoint()?;
+        let committed = self.store.commit(&changes, checkpoint, &std::mem::take(&mut self.faults));
         self.last_commit = Instant::now();
         committed?;
         let base = self.store.reader()?;
         self.feed.overlay().rebase(base);
         self.meter.visible(self.reached.sequence);
         Ok(())
+    }
+
+    /// What is reached, with the chain head there.
+    fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let chain = self.source.log.reader()?.chain_at(self.reached.sequence)?;
+        Ok(Checkpoint { chain, ..self.reached })
     }
 
     fn run_inline(&mut self, target: Sequence) -> Result<End, Error> {
@@ -181,7 +188,7 @@ impl Replay {
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
                 let faults = std::mem::take(&mut self.faults);
-                let commit = Commit { changes, checkpoint: self.reached, faults };
+                let commit = Commit { changes, checkpoint: self.checkpoint()?, faults };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
             }

@@ -126,7 +126,7 @@ fn idle(replay: &mut Replay, duty: &Duty, head: Sequence) -> Result<(), Error> {
 
 /// The fault at which the state halted before, if it stands right behind the checkpoint: the same identity would only
 /// fail there again.
-fn standing_fault(store: &Store, policy: FaultPolicy) -> Result<Option<Fault>, Error> {
+pub(super) fn standing_fault(store: &Store, policy: FaultPolicy) -> Result<Option<Fault>, Error> {
     match policy {
         FaultPolicy::Skip => Ok(None),
         FaultPolicy::Halt => {

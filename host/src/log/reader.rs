@@ -9,7 +9,8 @@ use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
 use super::state::State;
 use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
-use crate::event::{self, Batch, EventId, Filter, Sequence, StreamName, Timestamp, Version};
+use super::writer;
+use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, StreamName, Timestamp, Version};
 
 /// Blocks that one read decodes at most: 16 MiB, whether it finds events in them or not.
 const BLOCKS_DECODED_MAX: usize = 256;
@@ -121,6 +122,24 @@ impl Reader {
                 .map_err(|why| at(sequence, why))?;
         }
         Ok(batch)
+    }
+
+    /// The chain head behind that event, which must not lie beyond the head; for 0 that of the empty log.
+    pub fn chain_at(&self, sequence: Sequence) -> Result<Digest, Error> {
+        if sequence == Sequence::ZERO {
+            return Ok(Head::first(self.id).chain);
+        }
+        let mut blocks = self.blocks();
+        let header = blocks.header(sequence)?;
+        if header.last() == sequence {
+            return Ok(header.chain_after);
+        }
+        let (mut chain, mut link) = (header.chain_before, Vec::new());
+        for sequence in (header.first.0..=sequence.0).map(Sequence) {
+            let (envelope, payload) = blocks.event(sequence)?;
+            chain = writer::chain(&mut link, chain, Digest::of(payload), envelope);
+        }
+        Ok(chain)
     }
 
     /// The stream's last version; 0 when it has no events.

@@ -118,6 +118,11 @@ struct Import {
 impl Surface {
     fn read(bytes: &[u8]) -> Result<Self, Refused> {
         let malformed = |error: wasmparser::BinaryReaderError| Refused::Malformed { message: error.to_string() };
+        if !bytes.starts_with(b"\0asm") {
+            return Err(Refused::Malformed {
+                message: "it does not start with \\0asm, as WebAssembly does".to_owned(),
+            });
+        }
         let mut surface = Self { imports: Vec::new(), exports: Vec::new() };
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {

@@ -4,13 +4,14 @@
 //! |---|---|---|
 //! | `meta` | `format` | the format's version, 4 bytes little-endian: 1 |
 //! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
-//! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian |
+//! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
 //!
 //! A commit changes all three in one transaction, durable before it returns.
 
 use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub struct Checkpoint {
     pub events: u64,
     /// How much fuel the calls that were kept used; depends on where batches were cut.
     pub fuel: u64,
+    /// The log's chain head at that sequence: tells whether the log is still the one that the state was made from.
+    pub chain: Digest,
 }
 
 /// A plugin's deterministic failure on one event.
@@ -92,20 +95,38 @@ impl Store {
     /// # Errors
     /// [`Error::Unusable`] if the file is damaged, is no state, or belongs to another identity or log.
     pub fn open(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
-        let unusable = |problem: String| Error::Unusable { path: path.to_owned(), problem };
-        // redb finds some damage only by a failed assertion.
-        let opened = std::panic::catch_unwind(|| Database::builder().set_cache_size(CACHE_BYTES).create(path));
-        let db = match opened {
-            Ok(Ok(db)) => db,
-            Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => {
-                return Err(unusable("in use by another process".into()));
-            }
-            Ok(Err(error)) => return Err(unusable(format!("not a readable state file ({error})"))),
-            Err(_) => return Err(unusable("not a readable state file (damaged inside)".into())),
-        };
-        let store = Self { db: Arc::new(db), path: path.to_owned() };
-        store.prepare(identity, log_id)?;
+        if !path.exists() {
+            return Self::create(path, identity, log_id);
+        }
+        let store = Self::over(guarded(path, || Ok(builder().open(path)?))?, path);
+        store.check(identity, log_id)?;
         Ok(store)
+    }
+
+    /// Makes a state under another name first, so that under its own there is never half a file.
+    fn create(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
+        let beside = path.with_extension("new");
+        let failed = |source: std::io::Error| Error::Storage { path: path.to_owned(), source: Box::new(source.into()) };
+        if beside.exists() {
+            std::fs::remove_file(&beside).map_err(failed)?;
+        }
+        let made = guarded(path, || {
+            let db = builder().create(&beside)?;
+            initialise(&db, identity, log_id)?;
+            Ok(db)
+        });
+        let renamed = made.and_then(|db| std::fs::rename(&beside, path).map(|()| db).map_err(failed));
+        if renamed.is_err() {
+            // What is left of it is of no use; that it cannot be removed either is not the news.
+            drop(std::fs::remove_file(&beside));
+        }
+        let parent = path.parent().expect("a state's file has a parent");
+        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+        Ok(Self::over(renamed?, path))
+    }
+
+    fn over(db: Database, path: &Path) -> Self {
+        Self { db: Arc::new(db), path: path.to_owned() }
     }
 
     pub fn path(&self) -> &Path {
@@ -117,20 +138,20 @@ impl Store {
             let meta = self.db.begin_read()?.open_table(META)?;
             Ok(meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec()))
         };
-        let Some(bytes) = read().map_err(|error| self.failed(error))? else { return Ok(Checkpoint::default()) };
+        let Some(bytes) = guarded(&self.path, read)? else { return Ok(Checkpoint::default()) };
         Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))
     }
 
     pub fn reader(&self) -> Result<Reader, Error> {
         let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?) };
-        let entries = read().map_err(|error| self.failed(error))?;
+        let entries = guarded(&self.path, read)?;
         Ok(Reader { entries, path: self.path.clone(), _db: Arc::clone(&self.db) })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
         let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?.len()?) };
         let file_bytes = std::fs::metadata(&self.path).map_or(0, |file| file.len());
-        Ok(Size { entries: read().map_err(|error| self.failed(error))?, file_bytes })
+        Ok(Size { entries: guarded(&self.path, read)?, file_bytes })
     }
 
     /// All faults in order of sequence.
@@ -142,7 +163,7 @@ impl Store {
             }
             Ok(faults)
         };
-        let rows = read().map_err(|error| self.failed(error))?;
+        let rows = guarded(&self.path, read)?;
         let parse = |row: Vec<u8>| serde_json::from_slice(&row).map_err(|_| self.unusable("a fault is damaged"));
         rows.into_iter().map(parse).collect()
     }
@@ -169,10 +190,10 @@ impl Store {
             transaction.commit()?;
             Ok(())
         };
-        write().map_err(|error| self.failed(error))
+        guarded(&self.path, write)
     }
 
-    fn prepare(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), Error> {
+    fn check(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), Error> {
         let read = || -> Result<_, redb::Error> {
             let transaction = self.db.begin_read()?;
             match transaction.open_table(META) {
@@ -186,8 +207,8 @@ impl Store {
                 Err(error) => Err(error.into()),
             }
         };
-        match read().map_err(|error| self.failed(error))? {
-            None => self.initialise(identity, log_id).map_err(|error| self.failed(error)),
+        match guarded(&self.path, read)? {
+            None => Err(self.unusable("it is no projection's state")),
             Some((format, _, _)) if format != FORMAT.to_le_bytes() => {
                 Err(self.unusable("written in a format that this version does not know"))
             }
@@ -197,33 +218,49 @@ impl Store {
         }
     }
 
-    fn initialise(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), redb::Error> {
-        let transaction = self.db.begin_write()?;
-        {
-            let mut meta = transaction.open_table(META)?;
-            meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
-            meta.insert("identity", identity.0.as_slice())?;
-            meta.insert("log-id", log_id.as_slice())?;
-            transaction.open_table(ENTRIES)?;
-            transaction.open_table(FAULTS)?;
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-
-    fn failed(&self, error: redb::Error) -> Error {
-        Error::Storage { path: self.path.clone(), source: Box::new(error) }
-    }
-
     fn unusable(&self, problem: &str) -> Error {
         Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
     }
 }
 
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn initialise(db: &Database, identity: Digest, log_id: [u8; 16]) -> Result<(), redb::Error> {
+    let transaction = db.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+        meta.insert("identity", identity.0.as_slice())?;
+        meta.insert("log-id", log_id.as_slice())?;
+        transaction.open_table(ENTRIES)?;
+        transaction.open_table(FAULTS)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Does something with the file at `path`. redb finds some damage only by a failed assertion: that is an error here.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+    let unusable = |problem: String| Error::Unusable { path: path.to_owned(), problem };
+    match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(unusable("it is in use by another process".to_owned())),
+        Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(unusable("it is no projection's state".to_owned()))
+        }
+        Ok(Err(error @ redb::Error::Corrupted(_))) => Err(unusable(format!("it is damaged ({error})"))),
+        Ok(Err(error)) => Err(Error::Storage { path: path.to_owned(), source: Box::new(error) }),
+        Err(_) => Err(unusable("it is damaged inside".to_owned())),
+    }
+}
+
 impl Reader {
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        let value = self.entries.get(key).map_err(|error| self.failed(error))?;
-        Ok(value.map(|value| value.value().to_vec()))
+        guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
     }
 
     /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
@@ -255,31 +292,32 @@ impl Reader {
     }
 
     pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
-        let range = self.entries.range::<&str>((start, Bound::Unbounded)).map_err(|error| self.failed(error))?;
+        let mut range = guarded(&self.path, || Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
         let path = self.path.clone();
-        Ok(range.map(move |row| match row {
-            Ok((key, value)) => Ok((key.value().to_owned(), value.value().to_vec())),
-            Err(error) => Err(Error::Storage { path: path.clone(), source: Box::new(error.into()) }),
+        Ok(std::iter::from_fn(move || {
+            let next = || {
+                let row = range.next().transpose()?;
+                Ok(row.map(|(key, value)| (key.value().to_owned(), value.value().to_vec())))
+            };
+            guarded(&path, next).transpose()
         }))
-    }
-
-    fn failed(&self, error: redb::StorageError) -> Error {
-        Error::Storage { path: self.path.clone(), source: Box::new(error.into()) }
     }
 }
 
 impl Checkpoint {
-    fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
+    fn to_bytes(self) -> [u8; 56] {
+        let mut bytes = [0; 56];
         for (at, number) in [self.sequence.0, self.events, self.fuel].into_iter().enumerate() {
             bytes[at * 8..][..8].copy_from_slice(&number.to_le_bytes());
         }
+        bytes[24..].copy_from_slice(&self.chain.0);
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; 24] = bytes.try_into().ok()?;
-        let number = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().expect("8 of 24 bytes"));
-        Some(Self { sequence: Sequence(number(0)), events: number(1), fuel: number(2) })
+        let bytes: &[u8; 56] = bytes.try_into().ok()?;
+        let number = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().expect("8 of 56 bytes"));
+        let chain = Digest(bytes[24..].try_into().expect("32 of 56 bytes"));
+        Some(Self { sequence: Sequence(number(0)), events: number(1), fuel: number(2), chain })
     }
 }
