@@ -11,7 +11,9 @@
 //! way through CBOR and back, up to white space, the order of keys and the spelling of floats.
 
 mod canonical;
+mod check;
 mod json;
+mod parse;
 
 use ciborium::Value;
 
@@ -47,18 +49,20 @@ pub fn from_json(text: &str) -> Result<Payload, Error> {
     if let Some(integer) = json::too_large_integer(text) {
         return Err(Error::TooPrecise(integer.to_owned()));
     }
-    let value: Value = serde_json::from_str(text).map_err(|error| Error::Json(error.to_string()))?;
-    payload(&value)
+    payload(parse::parse(text)?)
 }
 
 /// Makes a payload from any well-formed CBOR item, bringing it into canonical form.
 pub fn from_cbor(bytes: &[u8]) -> Result<Payload, Error> {
-    payload(&decode(bytes)?)
+    if check::is_canonical(bytes) {
+        return payload(bytes.to_vec());
+    }
+    payload(canonical_bytes(&decode(bytes)?)?)
 }
 
 /// Makes a payload that is one byte string.
 pub fn from_bytes(bytes: Vec<u8>) -> Result<Payload, Error> {
-    payload(&Value::Bytes(bytes))
+    payload(canonical_bytes(&Value::Bytes(bytes))?)
 }
 
 /// Writes CBOR as compact JSON text, map keys in the order of the CBOR.
@@ -79,9 +83,13 @@ fn decode(mut bytes: &[u8]) -> Result<Value, Error> {
     if bytes.is_empty() { Ok(value) } else { Err(Error::Cbor(format!("{} bytes are left over", bytes.len()))) }
 }
 
-fn payload(value: &Value) -> Result<Payload, Error> {
+fn canonical_bytes(value: &Value) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     canonical::write(value, &mut bytes, DEPTH_MAX)?;
+    Ok(bytes)
+}
+
+fn payload(bytes: Vec<u8>) -> Result<Payload, Error> {
     if bytes.len() > Payload::BYTES_MAX {
         return Err(Error::TooLarge(bytes.len()));
     }

@@ -148,6 +148,11 @@ impl Engine {
         self.writer.submit(prepared)
     }
 
+    /// How many groups of appends the writer has written since the directory was opened.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
     /// Where the log ends, for whoever wants to wait for more.
     pub fn head(&self) -> &HeadWatch {
         self.writer.head()

@@ -7,9 +7,9 @@ use super::{Error, json};
 const UNSIGNED: u8 = 0 << 5;
 const NEGATIVE: u8 = 1 << 5;
 const BYTES: u8 = 2 << 5;
-const TEXT: u8 = 3 << 5;
-const ARRAY: u8 = 4 << 5;
-const MAP: u8 = 5 << 5;
+pub(super) const TEXT: u8 = 3 << 5;
+pub(super) const ARRAY: u8 = 4 << 5;
+pub(super) const MAP: u8 = 5 << 5;
 const TAG: u8 = 6 << 5;
 
 const TAG_POSITIVE_BIGNUM: u64 = 2;
@@ -63,7 +63,7 @@ fn write_map(entries: &[(Value, Value)], out: &mut Vec<u8>, depth: usize) -> Res
     Ok(())
 }
 
-fn write_integer(number: i128, out: &mut Vec<u8>) {
+pub(super) fn write_integer(number: i128, out: &mut Vec<u8>) {
     let (major, tag, size) = match number {
         0.. => (UNSIGNED, TAG_POSITIVE_BIGNUM, number.unsigned_abs()),
         _ => (NEGATIVE, TAG_NEGATIVE_BIGNUM, (-1 - number).unsigned_abs()),
@@ -80,17 +80,17 @@ fn write_integer(number: i128, out: &mut Vec<u8>) {
 }
 
 /// Every NaN becomes the one quiet NaN, so that its bits carry no hidden data.
-fn write_float(number: f64, out: &mut Vec<u8>) {
+pub(super) fn write_float(number: f64, out: &mut Vec<u8>) {
     let number = if number.is_nan() { f64::NAN.copysign(1.0) } else { number };
     ciborium::into_writer(&Value::Float(number), out).expect("writing a float to memory cannot fail");
 }
 
-fn write_string(major: u8, bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_string(major: u8, bytes: &[u8], out: &mut Vec<u8>) {
     write_head(major, bytes.len() as u64, out);
     out.extend_from_slice(bytes);
 }
 
-fn write_head(major: u8, number: u64, out: &mut Vec<u8>) {
+pub(super) fn write_head(major: u8, number: u64, out: &mut Vec<u8>) {
     match number {
         0..=23 => out.push(major | number as u8),
         24..=0xff => out.extend_from_slice(&[major | 24, number as u8]),

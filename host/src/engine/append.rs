@@ -1,5 +1,6 @@
 //! The one writer: takes all appends that are queued, one transaction and one fsync for them, then answers each.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     head: Arc<HeadWatch>,
+    commits: Arc<AtomicU64>,
 }
 
 /// Waits for the answer to one append.
@@ -43,9 +45,15 @@ impl Writer {
         let (jobs, queue) = sync_channel(QUEUE_MAX);
         let head = Arc::new(HeadWatch::new(log.head().sequence));
         let watch = Arc::clone(&head);
-        let run = move || write_until_closed(&log, &queue, &watch);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&commits);
+        let run = move || write_until_closed(&log, &queue, &watch, &counter);
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(run).expect("a thread can be started");
-        Self { jobs: Some(jobs), thread: Some(thread), head }
+        Self { jobs: Some(jobs), thread: Some(thread), head, commits }
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     pub(super) fn head(&self) -> &HeadWatch {
@@ -75,8 +83,9 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(log: &Log, queue: &Receiver<Job>, head: &HeadWatch) {
+fn write_until_closed(log: &Log, queue: &Receiver<Job>, head: &HeadWatch, commits: &AtomicU64) {
     while let Ok(first) = queue.recv() {
+        commits.fetch_add(1, Ordering::Relaxed);
         write_group(log, first, queue, head);
     }
 }
@@ -107,7 +116,7 @@ fn write_group(log: &Log, first: Job, queue: &Receiver<Job>, head: &HeadWatch) {
         }
     }
     let failed = transaction.commit().err().map(Arc::new);
-    // Before the answers: who has one and asks for the head, to wait for a projection, must find its events below it.
+    // Before the answers: who has one and waits for a projection waits for its own events, too.
     head.set(log.head().sequence);
     for (answer, appended) in accepted {
         // Who no longer waits for the answer has it in the log all the same.

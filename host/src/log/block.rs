@@ -2,8 +2,11 @@
 //!
 //! FORMAT.md has it byte by byte.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::bytes::{CHECKSUM_BYTES, Input, Malformed, seal, unseal};
 use super::record::{Record, record_at};
@@ -160,11 +163,17 @@ fn compress(raw: &[u8], codec: Codec) -> Option<Vec<u8>> {
     match codec {
         Codec::None => None,
         Codec::Lz4 => Some(lz4_flex::block::compress(raw)),
-        Codec::Zstd => zstd::bulk::compress(raw, ZSTD_LEVEL).ok(),
+        Codec::Zstd => COMPRESSOR.with_borrow_mut(|zstd| zstd.as_mut()?.compress(raw).ok()),
     }
 }
 
 const ZSTD_LEVEL: i32 = 1;
+
+// Making one anew for a block costs as much as a third of the block.
+thread_local! {
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL).ok());
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
+}
 
 fn assemble(header: &Header, codec: Codec, raw_bytes: usize, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES + 1024 + body.len() + CHECKSUM_BYTES);
@@ -238,7 +247,9 @@ impl Opened<'_> {
         let bytes: Arc<[u8]> = match codec {
             Codec::None => Arc::from(*body),
             Codec::Lz4 => decompress(*raw_bytes, |out| lz4_flex::block::decompress_into(body, out).ok())?,
-            Codec::Zstd => decompress(*raw_bytes, |out| zstd::bulk::decompress_to_buffer(body, out).ok())?,
+            Codec::Zstd => decompress(*raw_bytes, |out| {
+                DECOMPRESSOR.with_borrow_mut(|zstd| zstd.as_mut()?.decompress_to_buffer(body, out).ok())
+            })?,
         };
         if bytes.len() != *raw_bytes {
             return Err(Malformed("its body has another length than it says"));

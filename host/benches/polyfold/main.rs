@@ -1,0 +1,51 @@
+//! What polyfold promises of its speed, measured beside what else would do the work.
+//!
+//! `cargo bench` prints Markdown; `cargo bench -- append rebuild` runs only these sections. Contestants take turns, round
+//! by round, so that a noisy minute hits all of them, and the median counts.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a benchmark speaks to a person, and may fail"
+)]
+
+mod append;
+mod child;
+mod data;
+mod latency;
+mod open;
+mod rebuild;
+mod report;
+mod size;
+mod sqlite;
+
+use std::path::Path;
+
+use data::Year;
+
+/// The sections, in the order in which they run.
+const SECTIONS: [(&str, fn(&Year)); 5] = [
+    ("size", size::run),
+    ("open", open::run),
+    ("rebuild", rebuild::run),
+    ("append", append::run),
+    ("latency", latency::run),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [role, dir] = arguments.as_slice()
+        && role == child::ROLE
+    {
+        return child::append_and_hang(Path::new(dir));
+    }
+    let began = std::time::Instant::now();
+    let year = Year::load();
+    for (name, section) in SECTIONS {
+        if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
+            section(&year);
+        }
+    }
+    eprintln!("{:.0} s", began.elapsed().as_secs_f64());
+}
