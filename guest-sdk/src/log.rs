@@ -1,4 +1,4 @@
-//! Messages for the plugin's author: shown with a fault and in the host's log, never part of a state.
+//! Messages for the plugin's author, kept with a fault: `debug!`, `info!`, `warn!` and the others.
 
 #[cfg(target_arch = "wasm32")]
 use crate::bindings::projection::polyfold::plugin::logging as imports;

@@ -15,7 +15,7 @@ pub(super) fn of_projection(event: EventRef<'_>, plugin: Digest, failure: &Failu
         schema_version: event.schema_version.0,
         plugin: plugin.to_string(),
         kind: kind(failure).to_owned(),
-        message: failure.to_string(),
+        message: cut(failure.to_string()),
         backtrace: backtrace(failure),
         output: text(output),
     }
@@ -30,10 +30,21 @@ pub(super) fn of_upcaster(failed: super::UpcastFault) -> Fault {
         schema_version: failed.schema_version.0,
         plugin: failed.upcaster.to_string(),
         kind: kind(&failed.failure).to_owned(),
-        message: format!("upcaster {}: {}", failed.name, failed.failure),
+        message: cut(format!("upcaster {}: {}", failed.name, failed.failure)),
         backtrace: backtrace(&failed.failure),
         output: text(&failed.output),
     }
+}
+
+/// 16 KiB of a message and of a backtrace: more than people read, too little to fill a disk with an event that fails.
+const TEXT_BYTES_MAX: usize = 16 << 10;
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
 }
 
 /// The failure's name in records and for programs.
@@ -53,7 +64,7 @@ fn kind(failure: &Failure) -> &'static str {
 
 fn backtrace(failure: &Failure) -> Option<String> {
     match failure {
-        Failure::Trap { backtrace, .. } if !backtrace.is_empty() => Some(backtrace.clone()),
+        Failure::Trap { backtrace, .. } if !backtrace.is_empty() => Some(cut(backtrace.clone())),
         Failure::Trap { .. }
         | Failure::Error { .. }
         | Failure::OutOfFuel { .. }
