@@ -16,6 +16,7 @@ mod value;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -33,6 +34,10 @@ struct Arguments {
     /// The directory that holds log, plugins and states.
     #[arg(long, global = true, env = "POLYFOLD_DATA_DIR", default_value = "polyfold-data", value_name = "DIR")]
     data_dir: PathBuf,
+
+    /// How long to wait for another process to let go of the data directory.
+    #[arg(long, global = true, default_value = "10", value_name = "SECONDS")]
+    lock_wait: u64,
 
     /// Print data as JSON, one object a line.
     #[arg(long, global = true)]
@@ -81,12 +86,13 @@ enum Command {
 /// What every command is handed.
 struct Context {
     data_dir: PathBuf,
+    options: Options,
     output: Output,
 }
 
 impl Context {
     fn engine(&self) -> Result<Engine, Error> {
-        Ok(Engine::open(&self.data_dir, &Options::default())?)
+        Ok(Engine::open(&self.data_dir, &self.options)?)
     }
 }
 
@@ -94,7 +100,11 @@ impl Context {
 pub fn main() -> ExitCode {
     start_logging();
     let arguments = Arguments::parse();
-    let mut context = Context { data_dir: arguments.data_dir, output: Output::new(arguments.json, arguments.quiet) };
+    let mut context = Context {
+        data_dir: arguments.data_dir,
+        options: Options { lock_wait: Duration::from_secs(arguments.lock_wait), ..Options::default() },
+        output: Output::new(arguments.json, arguments.quiet),
+    };
     let result = run(arguments.command, &mut context).and_then(|()| context.output.flush());
     match result {
         Ok(()) => ExitCode::SUCCESS,
