@@ -2,6 +2,13 @@
 
 mod guests;
 mod host;
+mod program;
 
+mod cli;
+mod crash;
+mod determinism;
+mod example;
 mod misbehaving;
+mod model;
 mod tidy;
+mod upcasting;
