@@ -14,6 +14,7 @@ mod select;
 mod tail;
 mod value;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -134,7 +135,12 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POLYFOLD_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
 #[cfg(test)]
