@@ -347,6 +347,10 @@ fn rebuild(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Err
     let progress = engine.rebuild(name, move |progress| show(&watched, progress, head));
     bar.finish_and_clear();
     let progress = progress?;
+    if progress.phase == Phase::Live {
+        // It runs again, and is at the end of the log as soon as it has looked.
+        engine.wait(name, |_| {})?;
+    }
     print_short(engine, context, name)?;
     match progress.phase {
         Phase::Live => Ok(()),
