@@ -46,7 +46,8 @@ pub use verify::{Difference, Verification};
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Refused};
 pub use crate::plugin::{
-    Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest, View,
+    Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest,
+    View,
 };
 pub use crate::state::{Checkpoint, Error as StateError, Fault, Reader, Size};
 

@@ -1,6 +1,6 @@
 //! What ends a command, and its exit code.
 
-use crate::engine::{self, LogError, StateError};
+use crate::engine::{self, LogError, PluginError, StateError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -50,6 +50,7 @@ fn of_engine(error: &engine::Error) -> u8 {
     match error {
         E::Log(error) => of_log(error),
         E::Commit(error) => of_log(error),
+        E::Plugin(PluginError::Damaged { .. }) => 5,
         E::File { .. } | E::WriterStopped | E::Plugin(_) | E::Upcast { .. } | E::Input(_) => 1,
         E::State(StateError::Storage { .. }) => 1,
         E::AmbiguousPlugin { .. } | E::Parameters(_) => 2,
