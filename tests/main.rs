@@ -1,5 +1,7 @@
 //! Integration tests: the engine with real plugins, the real program, and the shape of the source.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers are tests too, but clippy knows only functions")]
+
 mod guests;
 mod host;
 mod program;

@@ -75,6 +75,8 @@ impl Environment {
         let mut rest = text.as_str();
         while let Some(first) = rest.chars().next() {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(first.len_utf8());
+            // A colon ends a word, but stands within a time.
+            let end = rest[..end].trim_end_matches(':').len().max(first.len_utf8());
             let (word, behind) = rest.split_at(end);
             scrubbed.push_str(scrub_word(word));
             rest = behind;
