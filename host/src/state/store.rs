@@ -108,6 +108,20 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the state in that storage; makes an empty one when the storage is empty.
+    pub fn open_with_backend(
+        backend: impl redb::StorageBackend,
+        identity: Digest,
+        log_id: [u8; 16],
+    ) -> Result<Self, Error> {
+        let path = PathBuf::from("the state");
+        let db = Database::builder().create_with_backend(backend);
+        let db = db.map_err(|error| Error::Unusable { path: path.clone(), problem: error.to_string() })?;
+        let store = Self { db: Arc::new(db), path };
+        store.prepare(identity, log_id)?;
+        Ok(store)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
