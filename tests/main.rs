@@ -1,7 +1,16 @@
 //! Integration tests: the engine with real plugins, the real program, and the shape of the source.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers are tests too, but clippy knows only functions")]
+
 mod guests;
 mod host;
+mod program;
 
+mod cli;
+mod crash;
+mod determinism;
+mod example;
 mod misbehaving;
+mod model;
 mod tidy;
+mod upcasting;

@@ -14,8 +14,10 @@ mod select;
 mod tail;
 mod value;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -33,6 +35,10 @@ struct Arguments {
     /// The directory that holds log, plugins and states.
     #[arg(long, global = true, env = "POLYFOLD_DATA_DIR", default_value = "polyfold-data", value_name = "DIR")]
     data_dir: PathBuf,
+
+    /// How long to wait for another process to let go of the data directory.
+    #[arg(long, global = true, default_value = "10", value_name = "SECONDS")]
+    lock_wait: u64,
 
     /// Print data as JSON, one object a line.
     #[arg(long, global = true)]
@@ -81,12 +87,13 @@ enum Command {
 /// What every command is handed.
 struct Context {
     data_dir: PathBuf,
+    options: Options,
     output: Output,
 }
 
 impl Context {
     fn engine(&self) -> Result<Engine, Error> {
-        Ok(Engine::open(&self.data_dir, &Options::default())?)
+        Ok(Engine::open(&self.data_dir, &self.options)?)
     }
 }
 
@@ -96,7 +103,11 @@ pub fn main() -> ExitCode {
     // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let arguments = Arguments::parse();
-    let mut context = Context { data_dir: arguments.data_dir, output: Output::new(arguments.json, arguments.quiet) };
+    let mut context = Context {
+        data_dir: arguments.data_dir,
+        options: Options { lock_wait: Duration::from_secs(arguments.lock_wait), ..Options::default() },
+        output: Output::new(arguments.json, arguments.quiet),
+    };
     let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
     match result {
@@ -127,11 +138,10 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POLYFOLD_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
-        .with_ansi(is_terminal)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
 }

@@ -33,6 +33,16 @@ pub enum Difference {
 impl Engine {
     /// Rebuilds the serving state beside itself, up to its checkpoint, and compares every entry and fault.
     pub fn verify(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Verification, Error> {
+        self.verify_with(name, &SIZES, watch)
+    }
+
+    /// Verifies with batches of these sizes in turn; a caller who suspects a size can name it.
+    pub fn verify_with(
+        &self,
+        name: &str,
+        sizes: &[usize],
+        watch: impl FnMut(&Progress) + Send,
+    ) -> Result<Verification, Error> {
         // Nothing may move the live state while it is compared.
         self.workers().retain(|running, _| running.as_str() != name);
         let projection = self.projection(name)?;
@@ -42,7 +52,7 @@ impl Engine {
         let path = self.state_path(name, deployment).with_extension("verify.redb");
         remove_if_there(&path)?;
         let target = store.checkpoint()?.sequence;
-        let built = self.build_beside(deployment, &path, Sizing::cycle(&SIZES), target, watch);
+        let built = self.build_beside(deployment, &path, Sizing::cycle(sizes), target, watch);
         let compared = built.and_then(|(built, progress)| {
             let rebuilt = built.reader()?;
             let difference = match progress.phase {

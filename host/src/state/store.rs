@@ -129,6 +129,26 @@ impl Store {
         Self { db: Arc::new(db), path: path.to_owned() }
     }
 
+    /// Opens the state in that storage; makes an empty one when the storage is empty.
+    pub fn open_with_backend(
+        backend: impl redb::StorageBackend,
+        identity: Digest,
+        log_id: [u8; 16],
+    ) -> Result<Self, Error> {
+        let path = PathBuf::from("the state");
+        let store = guarded(&path, || {
+            let is_empty = backend.len()? == 0;
+            let db = builder().create_with_backend(backend)?;
+            if is_empty {
+                initialise(&db, identity, log_id)?;
+            }
+            Ok(db)
+        });
+        let store = Self::over(store?, &path);
+        store.check(identity, log_id)?;
+        Ok(store)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

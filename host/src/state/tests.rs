@@ -1,0 +1,117 @@
+//! A state's file: the power fails at every sync, and a file of an earlier release still opens.
+
+use super::crash::{CrashingDisk, Unsynced};
+use super::*;
+use crate::event::{Digest, Sequence};
+
+const COMMITS: u64 = 12;
+
+fn open(disk: CrashingDisk) -> Result<Store, Error> {
+    Store::open_with_backend(disk, Digest::ZERO, [7; 16])
+}
+
+/// What the events up to this one make: a count, an entry for each, and every third deleted again.
+fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
+    let mut changes = Changes::default();
+    changes.set("count".to_owned(), Some(sequence.to_le_bytes().to_vec()));
+    changes.set(format!("event/{sequence:03}"), Some(vec![sequence as u8; 2_000]));
+    if sequence.is_multiple_of(3) {
+        changes.set(format!("event/{:03}", sequence - 1), None);
+    }
+    let chain = Digest::of(&sequence.to_le_bytes());
+    let checkpoint = Checkpoint { sequence: Sequence(sequence), events: sequence, fuel: sequence * 10, chain };
+    store.commit(&changes, checkpoint, &[fault(sequence)])
+}
+
+fn fault(sequence: u64) -> Fault {
+    Fault {
+        sequence,
+        stream: "a/1".into(),
+        event_type: "t".into(),
+        schema_version: 1,
+        plugin: Digest::ZERO.to_string(),
+        kind: "trap".into(),
+        message: "it trapped".into(),
+        backtrace: None,
+        output: String::new(),
+    }
+}
+
+/// The digests of the state after each number of commits, undisturbed.
+fn digests() -> Vec<Digest> {
+    let store = open(CrashingDisk::default()).unwrap();
+    let mut digests = vec![store.reader().unwrap().digest().unwrap()];
+    for sequence in 1..=COMMITS {
+        commit(&store, sequence).unwrap();
+        digests.push(store.reader().unwrap().digest().unwrap());
+    }
+    digests
+}
+
+/// Commits until the power fails; says how many were acknowledged, none if the state could not even be made.
+fn run(disk: &CrashingDisk) -> Option<u64> {
+    let store = open(disk.clone()).ok()?;
+    Some((1..=COMMITS).take_while(|sequence| commit(&store, *sequence).is_ok()).count() as u64)
+}
+
+#[test]
+fn a_power_failure_keeps_state_checkpoint_and_faults_together() {
+    let digests = digests();
+    let whole = CrashingDisk::default();
+    assert_eq!(run(&whole), Some(COMMITS));
+    let seed = fastrand::u64(..);
+    println!("seed {seed}, {} syncs", whole.syncs());
+    for sync in 1..=whole.syncs() {
+        let disk = CrashingDisk::default();
+        disk.cut_at(sync);
+        let acknowledged = run(&disk);
+        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(seed + sync as u64)] {
+            let store = match (open(CrashingDisk::holding(disk.after_power_loss(unsynced))), acknowledged) {
+                (Ok(store), _) => store,
+                // It was being made: it says that it is unusable, and is built anew.
+                (Err(_), None) => continue,
+                (Err(error), Some(_)) => panic!("sync {sync}, {unsynced:?}: {error}"),
+            };
+            let reached = store.checkpoint().unwrap().sequence.0;
+            let acknowledged = acknowledged.unwrap_or(0);
+            assert!(reached == acknowledged || reached == acknowledged + 1, "sync {sync}, {unsynced:?}: {reached}");
+            assert_eq!(store.reader().unwrap().digest().unwrap(), digests[reached as usize], "sync {sync}");
+            assert_eq!(store.faults().unwrap().len() as u64, reached, "sync {sync}, {unsynced:?}");
+            // Feeding on from there leads to what an undisturbed run makes.
+            (reached + 1..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
+            assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize], "sync {sync}");
+        }
+    }
+}
+
+/// Written by `write_fixture` of format 1.
+const V1: &[u8] = include_bytes!("fixtures/v1.redb.gz");
+
+#[test]
+fn a_state_of_format_1_still_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v1.redb");
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(V1), &mut bytes).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(&path, Digest::ZERO, [7; 16]).unwrap();
+    let Checkpoint { sequence, events, fuel, chain } = store.checkpoint().unwrap();
+    assert_eq!(chain, Digest::of(&COMMITS.to_le_bytes()));
+    assert_eq!((sequence.0, events, fuel), (COMMITS, COMMITS, COMMITS * 10));
+    assert_eq!(store.reader().unwrap().digest().unwrap(), digests()[COMMITS as usize]);
+    assert_eq!(store.faults().unwrap(), (1..=COMMITS).map(fault).collect::<Vec<_>>());
+    commit(&store, COMMITS + 1).unwrap();
+}
+
+/// Where POLYFOLD_FIXTURE names a file, it is the next fixture, to be packed with gzip; only a new format needs one.
+#[test]
+fn write_fixture() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = std::env::var_os("POLYFOLD_FIXTURE").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| folder.path().join("v1.redb"));
+    let store = Store::open(&path, Digest::ZERO, [7; 16]).unwrap();
+    (1..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
+    drop(store);
+    let store = Store::open(&path, Digest::ZERO, [7; 16]).unwrap();
+    assert_eq!(store.reader().unwrap().digest().unwrap(), digests()[COMMITS as usize]);
+}

@@ -1,0 +1,554 @@
+//! The command line as people and programs see it: what it prints, on which stream, and the exit code.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use expect_test::{Expect, expect};
+use polyfold::engine::{Engine, Options};
+
+use crate::guests;
+use crate::host::flights;
+use crate::program::Environment;
+
+/// Runs commands, words parted by spaces, and compares all that they say.
+fn check(environment: &Environment, commands: &[&str], expected: Expect) {
+    let mut transcript = String::new();
+    for command in commands {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        write!(transcript, "$ {command}\n{}", environment.run(&arguments)).unwrap();
+    }
+    expected.assert_eq(&transcript);
+}
+
+fn install(environment: &Environment, plugins: &[&str]) {
+    for plugin in plugins {
+        environment.ok(&["plugin", "install", guests::path(plugin).to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    check(
+        &Environment::new(),
+        &["help", "nonsense"],
+        expect![[r#"
+            $ help
+            A host for projections: an append-only event log, and WebAssembly plugins that fold it into state.
+
+            Append or import events, install plugins, create projections, and query what they made. All data
+            lies in one directory, which is made on first use.
+
+            Usage: polyfold [OPTIONS] <COMMAND>
+
+            Commands:
+              append       Append one event
+              import       Import events from NDJSON, gzip or not: polyfold's own form or CloudEvents 1.0
+              read         Print events
+              tail         Print the newest events, and those to come
+              export       Write events as NDJSON, in the form that `import` takes
+              plugin       Install, list, inspect and remove plugins
+              projection   Create, query and check projections
+              log          Show and check the event log
+              completions  Print a completion script for a shell
+              help         Print this message or the help of the given subcommand(s)
+
+            Options:
+                  --data-dir <DIR>
+                      The directory that holds log, plugins and states
+          
+                      [env: POLYFOLD_DATA_DIR=DATA]
+                      [default: polyfold-data]
+
+                  --lock-wait <SECONDS>
+                      How long to wait for another process to let go of the data directory
+          
+                      [default: 10]
+
+                  --json
+                      Print data as JSON, one object a line
+
+              -q, --quiet
+                      Print no progress and no remarks, only data and errors
+
+              -h, --help
+                      Print help (see a summary with '-h')
+
+              -V, --version
+                      Print version
+
+            Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such plugin, projection or key; 4 the events or
+            plugin were refused; 5 damage or a difference was found; 6 the data directory is in use.
+            exit 0
+            $ nonsense
+            ! error: unrecognized subcommand 'nonsense'
+            ! 
+            ! Usage: polyfold [OPTIONS] <COMMAND>
+            ! 
+            ! For more information, try '--help'.
+            exit 2
+        "#]],
+    );
+}
+
+#[test]
+fn events_are_appended_once() {
+    let environment = Environment::new();
+    let commands = [
+        "append order/1 order.placed {\"euros\":10} --id a --expect none",
+        "append order/1 order.placed {\"euros\":10} --id a --expect none",
+        "append order/1 order.placed {\"euros\":11} --id a",
+        "append order/1 order.paid --expect none --id b",
+        "append order/1 order.paid --expect 1 --id b",
+        "append order/1 order.paid {broken",
+        "append order order.paid",
+        "--json append order/2 order.paid null --id c",
+        "append order/2 order.paid",
+        "read --limit 3",
+        "--json read --stream order/1 --limit 1",
+        "read --type order.paid --category nothing",
+        "read --from 2 --to 2",
+        "tail --last 1 --limit 1 --json --type order.paid --to 2 --from 2",
+        "log status nonsense",
+    ];
+    check(
+        &environment,
+        &commands,
+        expect![[r#"
+            $ append order/1 order.placed {"euros":10} --id a --expect none
+            sequence 1, order/1 version 1, id a
+            exit 0
+            $ append order/1 order.placed {"euros":10} --id a --expect none
+            sequence 1, order/1 version 1, id a (it was there before)
+            exit 0
+            $ append order/1 order.placed {"euros":11} --id a
+            ! error: event id "a" is taken by another event at sequence 1; a new event needs a new id
+            exit 4
+            $ append order/1 order.paid --expect none --id b
+            ! error: stream "order/1" is at version 1, the append expects no stream; read it again and decide anew
+            exit 4
+            $ append order/1 order.paid --expect 1 --id b
+            sequence 2, order/1 version 2, id b
+            exit 0
+            $ append order/1 order.paid {broken
+            ! error: payload: not valid JSON: key must be a string at line 1 column 2
+            exit 4
+            $ append order order.paid
+            ! error: invalid value 'order' for '<STREAM>': "order" is not a valid stream name: it must have the form category/name
+            ! 
+            ! For more information, try '--help'.
+            exit 2
+            $ --json append order/2 order.paid null --id c
+            {"sequence":3,"stream":"order/2","version":1,"id":"c","duplicate":false}
+            exit 0
+            $ append order/2 order.paid
+            sequence 4, order/2 version 2, id UUID
+            exit 0
+            $ read --limit 3
+            1  TIME  order/1@1  order.placed v1  {"euros":10}
+            2  TIME  order/1@2  order.paid v1  null
+            3  TIME  order/2@1  order.paid v1  null
+            ! there are more; --limit says how many to print (now 3)
+            exit 0
+            $ --json read --stream order/1 --limit 1
+            {"sequence":1,"id":"a","stream":"order/1","version":1,"type":"order.placed","schema_version":1,"recorded_at":"TIME","data":{"euros":10}}
+            ! there are more; --limit says how many to print (now 1)
+            exit 0
+            $ read --type order.paid --category nothing
+            exit 0
+            $ read --from 2 --to 2
+            2  TIME  order/1@2  order.paid v1  null
+            exit 0
+            $ tail --last 1 --limit 1 --json --type order.paid --to 2 --from 2
+            {"sequence":2,"id":"b","stream":"order/1","version":2,"type":"order.paid","schema_version":1,"recorded_at":"TIME","data":null}
+            exit 0
+            $ log status nonsense
+            ! error: unexpected argument 'nonsense' found
+            ! 
+            ! Usage: polyfold log status [OPTIONS]
+            ! 
+            ! For more information, try '--help'.
+            exit 2
+        "#]],
+    );
+}
+
+#[test]
+fn imports_are_all_or_nothing() {
+    let environment = Environment::new();
+    environment.file("good.ndjson", "{\"stream\":\"a/1\",\"type\":\"t\",\"id\":\"1\",\"data\":{\"b\":1,\"a\":2}}\n\n");
+    environment.file("bad.ndjson", "{\"stream\":\"a/1\",\"type\":\"t\",\"id\":\"2\"}\n{\"stream\":\"a/1\"}\n");
+    environment.file("taken.ndjson", "{\"stream\":\"a/1\",\"type\":\"other\",\"id\":\"1\"}\n");
+    let cloud = "{\"specversion\":\"1.0\",\"id\":\"9\",\"source\":\"https://shop.example/orders\",\"type\":\"placed\",\
+                 \"subject\":\"17\",\"data\":{\"x\":1}}\n";
+    environment.file("cloud.ndjson", cloud);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"{\"stream\":\"z/1\",\"type\":\"t\",\"id\":\"z\"}\n").unwrap();
+    environment.file("packed", packed.finish().unwrap());
+    let commands = [
+        "import good.ndjson",
+        "import good.ndjson",
+        "import bad.ndjson",
+        "import bad.ndjson --skip-bad",
+        "import taken.ndjson",
+        "import cloud.ndjson --json",
+        "import packed",
+        "import missing.ndjson",
+    ];
+    check(
+        &environment,
+        &commands,
+        expect![[r#"
+        $ import good.ndjson
+        imported 1 events; the log ends at sequence 1
+        exit 0
+        $ import good.ndjson
+        imported 0 events, 1 were there before; the log ends at sequence 1
+        exit 0
+        $ import bad.ndjson
+        ! error: line 2: not valid JSON: missing field `type` at line 1 column 16; nothing was imported (--skip-bad imports the other lines)
+        exit 4
+        $ import bad.ndjson --skip-bad
+        imported 1 events, 1 lines were skipped; the log ends at sequence 2
+        ! warning: line 2: not valid JSON: missing field `type` at line 1 column 16; skipped
+        exit 0
+        $ import taken.ndjson
+        ! error: line 1: event id "1" is taken by another event at sequence 1; a new event needs a new id; nothing was imported (--skip-bad imports the other lines)
+        exit 4
+        $ import cloud.ndjson --json
+        {"appended":1,"duplicates":0,"skipped":0,"head":3}
+        exit 0
+        $ import packed
+        imported 1 events; the log ends at sequence 4
+        exit 0
+        $ import missing.ndjson
+        ! error: missing.ndjson: No such file or directory (os error 2)
+        exit 1
+    "#]],
+    );
+    expect![[r#"
+        imported 1 events; the log ends at sequence 5
+        exit 0
+    "#]]
+    .assert_eq(&environment.run_with(&["import", "-"], "{\"stream\":\"s/1\",\"type\":\"t\",\"id\":\"s\"}\n"));
+    expect![[r#"
+        {"sequence":3,"id":"https://shop.example/orders#9","stream":"shop.example.orders/17","version":1,"type":"placed","schema_version":1,"recorded_at":"TIME","metadata":{"source":"https://shop.example/orders","subject":"17"},"data":{"x":1}}
+        exit 0
+    "#]].assert_eq(&environment.run(&["read", "--limit", "2", "--type", "placed", "--json"]));
+}
+
+#[test]
+fn what_is_exported_can_be_imported() {
+    let one = Environment::new();
+    let file = one.file("flights.ndjson", flights(500).as_bytes());
+    one.ok(&["import", file.to_str().unwrap()]);
+    one.ok(&["append", "order/1", "order.placed", "{\"a\":[1,2.5,null]}", "--tag", "x", "--metadata", "k=v"]);
+    let exported = one.ok(&["export"]);
+    let two = Environment::new();
+    two.output(&["import", "-"], &exported);
+    // All but the time at which the log took it.
+    let facts = |text: &str| -> Vec<serde_json::Value> {
+        let event = |line: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["recorded_at"] = serde_json::Value::Null;
+            event
+        };
+        text.lines().map(event).collect()
+    };
+    assert_eq!(facts(&exported).len(), 501);
+    assert_eq!(facts(&two.ok(&["export"])), facts(&exported));
+}
+
+#[test]
+fn plugins_are_checked_listed_and_removed() {
+    let environment = Environment::new();
+    environment.file("garbage.wasm", "nothing");
+    environment.file("core.wasm", b"\0asm\x01\0\0\0");
+    std::fs::copy(guests::path("imports_refused"), environment.files.path().join("refused.wasm")).unwrap();
+    std::fs::copy(guests::path("renames"), environment.files.path().join("renames.wasm")).unwrap();
+    std::fs::copy(guests::path("traps"), environment.files.path().join("traps.wasm")).unwrap();
+    let commands = [
+        "plugin list",
+        "plugin install garbage.wasm",
+        "plugin install core.wasm",
+        "plugin install refused.wasm",
+        "plugin install renames.wasm",
+        "plugin install renames.wasm",
+        "plugin install traps.wasm",
+        "plugin inspect renames",
+        "plugin inspect nothing",
+        "projection create traps",
+        "plugin remove traps",
+        "plugin remove renames",
+        "projection delete traps",
+    ];
+    check(
+        &environment,
+        &commands,
+        expect![[r#"
+        $ plugin list
+        ! no plugins are installed; `polyfold plugin install FILE` installs one
+        exit 0
+        $ plugin install garbage.wasm
+        ! error: garbage.wasm: it is not a WebAssembly component: magic header not detected: bad magic number - expected=[
+        !     0x0,
+        !     0x61,
+        !     0x73,
+        !     0x6d,
+        ! ] actual=[
+        !     0x6e,
+        !     0x6f,
+        !     0x74,
+        !     0x68,
+        ! ] (at offset 0x0)
+        exit 4
+        $ plugin install core.wasm
+        ! error: core.wasm: it is a core WebAssembly module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`
+        exit 4
+        $ plugin install refused.wasm
+        ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)
+        exit 4
+        $ plugin install renames.wasm
+        upcaster renames@0.1.0 installed, digest DIGEST
+        exit 0
+        $ plugin install renames.wasm
+        upcaster renames@0.1.0 was installed before, digest DIGEST
+        exit 0
+        $ plugin install traps.wasm
+        projection traps@0.1.0 installed, digest DIGEST
+        exit 0
+        $ plugin inspect renames
+        plugin     renames@0.1.0, upcaster
+        makes      order.placed becomes order.created
+        digest     DIGEST
+        ABI        0.1.0, exported as polyfold:plugin/upcaster@0.1.0
+        imports    polyfold:plugin/types@0.1.0, wasi:io/poll@0.2.6, wasi:io/error@0.2.6, wasi:io/streams@0.2.6, wasi:cli/environment@0.2.6, wasi:cli/exit@0.2.6, wasi:cli/stdin@0.2.6, wasi:cli/stdout@0.2.6, wasi:cli/stderr@0.2.6, wasi:cli/terminal-input@0.2.6, wasi:cli/terminal-output@0.2.6, wasi:cli/terminal-stdin@0.2.6, wasi:cli/terminal-stdout@0.2.6, wasi:cli/terminal-stderr@0.2.6
+        step       order.placed from schema version 1 to 2 as order.created
+        exit 0
+        $ plugin inspect nothing
+        ! error: no plugin "nothing" is installed; `polyfold plugin list` shows those that are
+        exit 3
+        $ projection create traps
+        projection traps: 0 entries at sequence 0, live
+        exit 0
+        $ plugin remove traps
+        ! error: plugin "traps" is used by projection "traps"; delete the projection first
+        exit 4
+        $ plugin remove renames
+        upcaster renames@0.1.0 removed, digest DIGEST
+        ! projection "traps" sees other events now and is built anew
+        exit 0
+        $ projection delete traps
+        ! projection "traps" deleted
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn projections_live_from_create_to_delete() {
+    let environment = Environment::new();
+    install(&environment, &["event-counts", "returns_error", "keeps_global"]);
+    environment.ok(&["append", "order/1", "order.placed", "{}"]);
+    environment.ok(&["append", "order/1", "order.placed", "{\"bad\":true}"]);
+    let commands = [
+        "projection list",
+        "projection create counts --plugin event-counts --parameters []",
+        "projection create counts --plugin nothing",
+        "projection create counts --plugin event-counts",
+        "projection create counts --plugin event-counts",
+        "projection get counts type/order.placed",
+        "projection get counts type/nothing",
+        "projection get nothing key",
+        "projection scan counts --limit 1",
+        "projection scan counts --view types --json",
+        "projection scan counts --view nothing",
+        "projection create halting --plugin returns-error",
+        "projection create skipping --plugin returns-error --on-fault skip",
+        "projection faults halting",
+        "projection faults counts",
+        "projection get halting type/order.placed",
+        "append order/1 order.paid --id last",
+        "projection list",
+        "projection rebuild counts",
+        "projection verify counts",
+        "projection create keeps-global",
+        "projection delete counts",
+        "projection delete counts",
+    ];
+    check(
+        &environment,
+        &commands,
+        expect![[r#"
+            $ projection list
+            ! there are no projections; `polyfold projection create NAME --plugin PLUGIN` makes one
+            exit 0
+            $ projection create counts --plugin event-counts --parameters []
+            ! error: parameters must be a JSON object: []
+            exit 2
+            $ projection create counts --plugin nothing
+            ! error: no plugin "nothing" is installed; `polyfold plugin list` shows those that are
+            exit 3
+            $ projection create counts --plugin event-counts
+            projection counts: 2 entries at sequence 2, live
+            exit 0
+            $ projection create counts --plugin event-counts
+            ! error: projection "counts" exists already; delete it first, or choose another name
+            exit 4
+            $ projection get counts type/order.placed
+            {"count":2,"first_sequence":1,"last_sequence":2}
+            exit 0
+            $ projection get counts type/nothing
+            ! error: projection "counts" has no entry "type/nothing"
+            exit 3
+            $ projection get nothing key
+            ! error: no projection "nothing"; `polyfold projection list` shows those that there are
+            exit 3
+            $ projection scan counts --limit 1
+            category/order	{"count":2,"first_sequence":1,"last_sequence":2}
+            ! there are more; --limit says how many to print (now 1)
+            exit 0
+            $ projection scan counts --view types --json
+            {"key":"type/order.placed","value":{"count":2,"first_sequence":1,"last_sequence":2}}
+            exit 0
+            $ projection scan counts --view nothing
+            ! error: projection "counts" has no view "nothing"; it has types, categories
+            exit 3
+            $ projection create halting --plugin returns-error
+            projection halting: 1 entries at sequence 1, halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
+            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
+            ! error: projection "halting" was created, but is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
+            exit 1
+            $ projection create skipping --plugin returns-error --on-fault skip
+            projection skipping: 1 entries at sequence 2, live
+            exit 0
+            $ projection faults halting
+            sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad
+              plugin: DIGEST
+            exit 0
+            $ projection faults counts
+            ! projection "counts" has no faults
+            exit 0
+            $ projection get halting type/order.placed
+            1
+            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
+            ! warning: projection "halting" is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad; this is its state at sequence 1
+            exit 0
+            $ append order/1 order.paid --id last
+            sequence 3, order/1 version 3, id last
+            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
+            ! warning: projection "halting" is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
+            exit 0
+            $ projection list
+            counts                   event-counts@0.1.0       caught up, checkpoint 3
+            halting                  returns-error@0.1.0      halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad, checkpoint 1
+            skipping                 returns-error@0.1.0      caught up, checkpoint 3
+            exit 0
+            $ projection rebuild counts
+            projection counts: 3 entries at sequence 3, live
+            exit 0
+            $ projection verify counts
+            projection "counts" is sound: 3 entries at sequence 3, rebuilt with other batch sizes to the same digest DIGEST
+            exit 0
+            $ projection create keeps-global
+            projection keeps-global: 2 entries at sequence 3, live
+            exit 0
+            $ projection delete counts
+            ! projection "counts" deleted
+            exit 0
+            $ projection delete counts
+            ! error: no projection "counts"; `polyfold projection list` shows those that there are
+            exit 3
+        "#]],
+    );
+    // Twice the same number of events in one call and in several.
+    environment.ok(&["append", "order/1", "order.placed"]);
+    let found = environment.run(&["projection", "verify", "keeps-global"]);
+    assert!(found.contains("is not deterministic") && found.ends_with("exit 5\n"), "{found}");
+    let status: serde_json::Value =
+        serde_json::from_str(&environment.ok(&["--json", "projection", "status", "skipping"])).unwrap();
+    assert_eq!((&status["faults"], &status["checkpoint"]), (&1.into(), &4.into()));
+}
+
+#[test]
+fn a_directory_in_use_is_said_to_be() {
+    let environment = Environment::new();
+    let _engine = Engine::open(environment.dir.path(), &Options::default()).unwrap();
+    let said = environment.run(&["--lock-wait", "0", "read"]);
+    assert_eq!(
+        said.replace(&std::process::id().to_string(), "PID"),
+        "! error: data directory DATA is in use by process PID; wait until it is done, or use another --data-dir\nexit 6\n"
+    );
+}
+
+/// Damages a file of a data directory with a projection, and says what a command makes of it.
+fn damaged(file: impl Fn(&Environment) -> std::path::PathBuf, damage: impl Fn(&mut Vec<u8>), command: &str) -> String {
+    let environment = Environment::new();
+    install(&environment, &["event-counts"]);
+    let events = environment.file("flights.ndjson", flights(400).as_bytes());
+    environment.ok(&["import", events.to_str().unwrap()]);
+    environment.ok(&["projection", "create", "event-counts"]);
+    let path = file(&environment);
+    let mut bytes = std::fs::read(&path).unwrap();
+    damage(&mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+    environment.run(&command.split(' ').collect::<Vec<_>>())
+}
+
+#[test]
+fn damage_is_named_with_the_way_out() {
+    let in_data = |name: &'static str| move |environment: &Environment| environment.dir.path().join(name);
+    let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let noise = |bytes: &mut Vec<u8>| bytes.fill(7);
+    let flip = |bytes: &mut Vec<u8>| {
+        let middle = bytes.windows(7).rposition(|window| window == b"tailnum").unwrap();
+        bytes[middle] ^= 1;
+    };
+    expect![[r#"
+        ! error: DATA/catalogue.json: EOF while parsing an object at line 23 column 25; restore the file from a copy, or move it away and install plugins and projections anew
+        exit 5
+    "#]].assert_eq(&damaged(in_data("catalogue.json"), cut, "projection list"));
+    expect![[r#"
+        ! error: "DATA/log.redb" is damaged: File truncated below stored layout: file_len=71680, layout_len=143360; restore the log from a copy
+        exit 5
+    "#]].assert_eq(&damaged(in_data("log.redb"), cut, "log status"));
+    expect![[r#"
+        ! error: "DATA/log.redb" is not a polyfold log: it is a file of another kind; name another file, or move this one away to start a new log
+        exit 5
+    "#]].assert_eq(&damaged(in_data("log.redb"), noise, "log status"));
+    expect![[r#"
+        ! error: block 229 is damaged: its checksum differs; restore the log from a copy
+        exit 5
+    "#]]
+    .assert_eq(&damaged(in_data("log.redb"), flip, "log verify"));
+    let state = |environment: &Environment| environment.dir.states("event-counts")[0].clone();
+    expect![[r#"
+        ! error: DATA/projections/event-counts/DIGEST: not a readable state file (I/O error: Not a redb database: magic number mismatch); delete the file to have the state rebuilt from the log
+        exit 5
+    "#]].assert_eq(&damaged(state, noise, "projection get event-counts type/flight.departed"));
+    let plugin = |environment: &Environment| {
+        std::fs::read_dir(environment.dir.path().join("plugins")).unwrap().next().unwrap().unwrap().path()
+    };
+    expect![[r#"
+        ! error: DATA/plugins/DIGEST holds other bytes than its name says (their digest is DIGEST): delete that file and install the plugin again
+        exit 5
+    "#]].assert_eq(&damaged(plugin, cut, "projection get event-counts type/flight.departed"));
+}
+
+#[test]
+fn tampered_compiled_code_is_made_again() {
+    let environment = Environment::new();
+    let cache = environment.dir.path().join("cache");
+    std::fs::remove_file(&cache).unwrap();
+    install(&environment, &["event-counts"]);
+    environment.ok(&["append", "order/1", "order.placed"]);
+    environment.ok(&["projection", "create", "event-counts"]);
+    let codes = || std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path());
+    let code = codes().find(|path| path.extension().is_some_and(|extension| extension == "code")).unwrap();
+    let whole = std::fs::read(&code).unwrap();
+    let mut tampered = whole.clone();
+    *tampered.last_mut().unwrap() ^= 1;
+    std::fs::write(&code, tampered).unwrap();
+    let got = environment.ok(&["projection", "get", "event-counts", "type/order.placed"]);
+    assert_eq!(got, "{\"count\":1,\"first_sequence\":1,\"last_sequence\":1}\n");
+    assert_eq!(std::fs::read(&code).unwrap().len(), whole.len());
+}
