@@ -4,10 +4,6 @@ mod changes;
 mod overlay;
 mod store;
 
-// The log's crashing disk: a real file's tests need it here too, and floors share no code sideways.
-#[cfg(test)]
-#[path = "log/crash.rs"]
-mod crash;
 #[cfg(test)]
 mod tests;
 
