@@ -55,13 +55,13 @@ fn help_names_every_command_and_exit_code() {
             Options:
                   --data-dir <DIR>
                       The directory that holds log, plugins and states
-          
+
                       [env: POLYFOLD_DATA_DIR=DATA]
                       [default: polyfold-data]
 
                   --lock-wait <SECONDS>
                       How long to wait for another process to let go of the data directory
-          
+
                       [default: 10]
 
                   --json
@@ -81,9 +81,9 @@ fn help_names_every_command_and_exit_code() {
             exit 0
             $ nonsense
             ! error: unrecognized subcommand 'nonsense'
-            ! 
+            !
             ! Usage: polyfold [OPTIONS] <COMMAND>
-            ! 
+            !
             ! For more information, try '--help'.
             exit 2
         "#]],
@@ -134,7 +134,7 @@ fn events_are_appended_once() {
             exit 4
             $ append order order.paid
             ! error: invalid value 'order' for '<STREAM>': "order" is not a valid stream name: it must have the form category/name
-            ! 
+            !
             ! For more information, try '--help'.
             exit 2
             $ --json append order/2 order.paid null --id c
@@ -163,9 +163,9 @@ fn events_are_appended_once() {
             exit 0
             $ log status nonsense
             ! error: unexpected argument 'nonsense' found
-            ! 
+            !
             ! Usage: polyfold log status [OPTIONS]
-            ! 
+            !
             ! For more information, try '--help'.
             exit 2
         "#]],

@@ -70,6 +70,8 @@ impl Environment {
     fn scrub(&self, text: &str) -> String {
         let dir = |path: &Path| path.to_string_lossy().into_owned();
         let text = text.replace(&dir(self.dir.path()), "DATA").replace(&dir(self.files.path()), "FILES");
+        // Blanks at a line's end are lost where a snapshot is indented.
+        let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         let mut scrubbed = String::new();
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == ':' || c == '.';
         let mut rest = text.as_str();

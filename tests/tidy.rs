@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// Each floor and the floors that it may import. Nothing calls upward.
-const FLOORS: [(&str, &[&str]); 8] = [
+const FLOORS: [(&str, &[&str]); 9] = [
     ("event", &[]),
     ("cbor", &["event"]),
-    ("log", &["event", "cbor"]),
-    ("state", &["event"]),
+    // A disk for tests alone, of the two floors that write files of their own.
+    ("crash", &[]),
+    ("log", &["event", "cbor", "crash"]),
+    ("state", &["event", "crash"]),
     ("plugin", &["event", "cbor"]),
     ("engine", &["event", "cbor", "log", "state", "plugin"]),
     ("server", &["event", "cbor", "engine"]),

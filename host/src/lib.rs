@@ -22,6 +22,8 @@
 
 pub mod cbor;
 pub mod cli;
+#[cfg(test)]
+mod crash;
 pub mod engine;
 pub mod event;
 pub mod log;

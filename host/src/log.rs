@@ -5,8 +5,6 @@
 mod append;
 mod block;
 mod bytes;
-#[cfg(test)]
-mod crash;
 mod error;
 mod file;
 mod index;

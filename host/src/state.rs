@@ -4,11 +4,6 @@ mod changes;
 mod overlay;
 mod store;
 
-// The log's crashing disk: a real file's tests need it here too, and floors share no code sideways.
-#[cfg(test)]
-#[expect(clippy::duplicate_mod, reason = "test support of two floors that do not know each other")]
-#[path = "log/crash.rs"]
-mod crash;
 #[cfg(test)]
 mod tests;
 

@@ -159,7 +159,7 @@ impl HeadWatch {
     }
 
     /// Waits until the log ends behind `known`, the time is over, or the waiting is: `is_over` is asked before, and
-    /// who changes its answer calls [`HeadWatch::wake`].
+    /// who changes its answer calls `wake`.
     pub fn wait_beyond(&self, known: Sequence, at_most: Duration, is_over: impl Fn() -> bool) -> Sequence {
         let head = self.head.lock().expect("no thread panics while it holds the head");
         if *head > known || is_over() {

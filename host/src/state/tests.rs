@@ -1,7 +1,7 @@
 //! A state's file: the power fails at every sync, and a file of an earlier release still opens.
 
-use super::crash::{CrashingDisk, Unsynced};
 use super::*;
+use crate::crash::{CrashingDisk, Unsynced};
 use crate::event::{Digest, Sequence};
 
 const COMMITS: u64 = 12;

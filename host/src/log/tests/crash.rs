@@ -1,7 +1,7 @@
 //! The power fails at every sync in turn: what was acknowledged is there afterwards, and the log is whole.
 
 use super::*;
-use crate::log::crash::{CrashingDisk, Unsynced};
+use crate::crash::{CrashingDisk, Unsynced};
 
 const COMMITS: usize = 24;
 

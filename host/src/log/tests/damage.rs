@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::log::crash::CrashingDisk;
+use crate::crash::CrashingDisk;
 
 fn small() -> Options {
     Options { memtable_events: 100, ..Options::default() }

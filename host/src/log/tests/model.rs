@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::log::crash::{CrashingDisk, Unsynced};
+use crate::crash::{CrashingDisk, Unsynced};
 
 /// Small enough that runs are written and merged many times.
 fn small() -> Options {
