@@ -14,6 +14,9 @@ pub(super) const BYTES_MAX: usize = 4 << 20;
 /// A larger batch must be this much faster to be worth its memory.
 const GAIN: f64 = 1.05;
 
+/// Calls of one size before its rate is believed: the machine's other work slows single calls to a fraction.
+const TRIES: usize = 3;
+
 /// A rule for the number of events in a call.
 #[derive(Clone, Debug)]
 pub enum Sizing {
@@ -27,13 +30,17 @@ pub enum Sizing {
 #[derive(Clone, Debug)]
 pub struct Adaptive {
     size: usize,
-    best_rate: f64,
+    /// The rate of the size before.
+    rate_before: f64,
+    /// The best rate of the present size, and how often it was tried.
+    rate: f64,
+    tries: usize,
     settled: bool,
 }
 
 impl Sizing {
     pub fn adaptive() -> Self {
-        Self::Adaptive(Adaptive { size: SMALLEST, best_rate: 0.0, settled: false })
+        Self::Adaptive(Adaptive { size: SMALLEST, rate_before: 0.0, rate: 0.0, tries: 0, settled: false })
     }
 
     /// # Panics
@@ -62,15 +69,20 @@ impl Sizing {
         if adaptive.settled || events < adaptive.size {
             return;
         }
-        let rate = events as f64 / took.as_secs_f64().max(1e-9);
-        if rate < adaptive.best_rate * GAIN {
+        // The best of a few is nearest to what the size costs by itself.
+        adaptive.rate = adaptive.rate.max(events as f64 / took.as_secs_f64().max(1e-9));
+        adaptive.tries += 1;
+        if adaptive.tries < TRIES {
+            return;
+        }
+        if adaptive.rate < adaptive.rate_before * GAIN {
             adaptive.settled = true;
             adaptive.size = (adaptive.size / 2).max(SMALLEST);
             return;
         }
-        adaptive.best_rate = rate;
         adaptive.settled = adaptive.size == EVENTS_MAX;
         adaptive.size = (adaptive.size * 2).min(EVENTS_MAX);
+        (adaptive.rate_before, adaptive.rate, adaptive.tries) = (adaptive.rate, 0.0, 0);
     }
 
     /// Learns from a call that was too much at once: it failed, but its parts did not.
@@ -87,7 +99,7 @@ mod tests {
 
     fn settle(micros: impl Fn(usize) -> u64) -> usize {
         let mut sizing = Sizing::adaptive();
-        for _ in 0..20 {
+        for _ in 0..60 {
             let size = sizing.next();
             sizing.succeeded(size, Duration::from_micros(micros(size)));
         }
@@ -99,6 +111,16 @@ mod tests {
         assert_eq!(settle(|size| 10_000 + size as u64), EVENTS_MAX, "a high cost for each call");
         assert_eq!(settle(|size| size as u64 * 10), SMALLEST, "no cost for each call");
         assert_eq!(settle(|size| 300 + size as u64 * (size as u64 / 256 + 1)), 256, "larger batches get slow");
+    }
+
+    #[test]
+    fn a_call_that_was_slow_by_chance_changes_nothing() {
+        let calls = std::cell::Cell::new(0);
+        let size = settle(|size| {
+            calls.set(calls.get() + 1);
+            if calls.get() % 3 == 0 { 1_000_000 } else { 10_000 + size as u64 }
+        });
+        assert_eq!(size, EVENTS_MAX);
     }
 
     #[test]
