@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use polyfold::engine::{Engine, Options};
 use polyfold::log::Append;
@@ -21,13 +22,14 @@ pub(crate) fn append_and_hang(dir: &Path) {
     }
 }
 
-/// Lets a process append to that directory and kills it.
-pub(crate) fn append_and_kill(dir: &Path) {
+/// Lets a process append to that directory, and kills it after this long.
+pub(crate) fn append_and_kill(dir: &Path, after: Duration) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     let mut child = child.arg(ROLE).arg(dir).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "appended\n");
+    std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -24,8 +24,10 @@ use std::path::Path;
 
 use data::Year;
 
+type Section = fn(&Year);
+
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, fn(&Year)); 5] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
