@@ -108,6 +108,12 @@ impl Log {
         Transaction::begin(self)
     }
 
+    /// Leaves the file so that it opens at once even after a crash, however long it is. An append undoes that.
+    pub fn settle(&self) -> Result<(), Error> {
+        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        file::guarded(&self.name, || Ok(writer::settling(&self.database)?.commit()?))
+    }
+
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
         let (transaction, state) = self.shared.snapshot(&self.database)?;

@@ -1,7 +1,7 @@
 //! The one writer: takes all appends that are queued, one transaction and one fsync for them, then answers each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +15,10 @@ const QUEUE_MAX: usize = 256;
 
 /// Events in one commit: enough to make the fsync cheap, few enough that the first in the queue is not kept waiting.
 const GROUP_EVENTS_MAX: usize = 20_000;
+
+/// How long the writer has had nothing to do when it settles the file: long beside a commit, and short enough that a
+/// crash most likely finds it settled.
+const REST: Duration = Duration::from_millis(200);
 
 struct Job {
     prepared: Prepared,
@@ -84,9 +88,23 @@ impl Drop for Writer {
 }
 
 fn write_until_closed(log: &Log, queue: &Receiver<Job>, head: &HeadWatch, commits: &AtomicU64) {
-    while let Ok(first) = queue.recv() {
-        commits.fetch_add(1, Ordering::Relaxed);
-        write_group(log, first, queue, head);
+    let mut is_settled = true;
+    loop {
+        let job = if is_settled { queue.recv().map_err(RecvTimeoutError::from) } else { queue.recv_timeout(REST) };
+        match job {
+            Ok(first) => {
+                commits.fetch_add(1, Ordering::Relaxed);
+                write_group(log, first, queue, head);
+                is_settled = false;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(error) = log.settle() {
+                    tracing::warn!("the log's file could not be settled: {error}");
+                }
+                is_settled = true;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 

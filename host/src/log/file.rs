@@ -17,7 +17,7 @@ use super::index::run::{Info, Kind, Run};
 use super::index::snapshot::Runs;
 use super::state::State;
 use super::tables::{BLOCKS, FILTERS, FORMAT, Head, LogId, META, META_KEY, Meta, PAGES, RUNS};
-use super::writer::{Tail, Writer, durable};
+use super::writer::{Tail, Writer, settling};
 use crate::event::{Envelope, Sequence};
 
 /// How every redb file starts.
@@ -130,7 +130,7 @@ fn is_new(database: &Database) -> Result<bool, Error> {
 fn initialise(database: &Database) -> Result<(), Error> {
     let id = LogId(*uuid::Uuid::now_v7().as_bytes());
     let meta = Meta { id, head: Head::first(id), tail: Sequence::ZERO, indexed: Sequence::ZERO, next_run: 1 };
-    let transaction = durable(database)?;
+    let transaction = settling(database)?;
     transaction.open_table(META)?.insert(META_KEY, meta.encode().as_slice())?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(RUNS)?;
