@@ -64,16 +64,22 @@ impl Year {
         self.ndjson.lines().take(limit).map(|line| event_from_json(line).unwrap()).collect()
     }
 
-    /// Opens the year with these plugins installed and a projection made, not started, of each that is one.
-    pub(crate) fn open(&self, plugins: &[&str]) -> Engine {
-        let engine = Engine::open(self.dir.path(), &Options::default()).unwrap();
+    /// A copy of the year with only these plugins, each upcaster in force, and a projection made of each that is one.
+    pub(crate) fn with(&self, plugins: &[&str]) -> TempDir {
+        let dir = temporary();
+        std::fs::copy(self.dir.path().join("log.redb"), dir.path().join("log.redb")).unwrap();
+        let engine = open(&dir);
         plugins.iter().for_each(|plugin| install(&engine, plugin));
-        engine
+        dir
     }
 }
 
+pub(crate) fn open(dir: &TempDir) -> Engine {
+    Engine::open(dir.path(), &Options::default()).unwrap()
+}
+
 /// Installs a plugin and, if it is a projection, makes one of the same name.
-pub(crate) fn install(engine: &Engine, plugin: &str) {
+fn install(engine: &Engine, plugin: &str) {
     let installed = engine.install(&component(plugin)).unwrap().plugin;
     let is_projection = engine.load_plugin(installed.digest.parse().unwrap()).unwrap();
     if let polyfold::plugin::Plugin::Projection(_) = is_projection

@@ -7,7 +7,7 @@ use polyfold::log::{Log, Query};
 use polyfold::state::{Changes, Checkpoint, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Year, temporary};
+use crate::data::{Year, open, temporary};
 use crate::report::{Contestant, Lap, compare};
 use crate::sqlite;
 
@@ -26,7 +26,8 @@ struct Total {
 }
 
 pub(crate) fn run(year: &Year) {
-    let engine = year.open(&["count_and_sum"]);
+    let dir = year.with(&["count_and_sum"]);
+    let engine = open(&dir);
     let log = engine.log();
     let mut table = sqlite::Events::of(log);
     let contestants = vec![
@@ -44,8 +45,8 @@ pub(crate) fn run(year: &Year) {
     drop(table);
     drop(engine);
 
-    let engine = year.open(&["flights_v2", "on_time"]);
-    engine.delete("count-and-sum").unwrap();
+    let dir = year.with(&["flights_v2", "on_time"]);
+    let engine = open(&dir);
     let medians = compare(
         "Rebuild of on-time (four keys an event)",
         "events",
@@ -66,7 +67,6 @@ pub(crate) fn run(year: &Year) {
         })],
     );
     println!("\nLifting on its own would take {:.0} % of the time.", 100.0 * medians[0] / lifting[0]);
-    engine.delete("on-time").unwrap();
 }
 
 /// Hands over the log page by page, in pages as large as the engine's own.
