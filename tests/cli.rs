@@ -231,7 +231,7 @@ fn imports_are_all_or_nothing() {
     "#]]
     .assert_eq(&environment.run_with(&["import", "-"], "{\"stream\":\"s/1\",\"type\":\"t\",\"id\":\"s\"}\n"));
     expect![[r#"
-        {"sequence":3,"id":"https://shop.example/orders#9","stream":"shop.example.orders/17","version":1,"type":"placed","schema_version":1,"recorded_at":"TIME","metadata":{"source":"https://shop.example/orders","subject":"17"},"data":{"x":1}}
+        {"sequence":3,"id":"https://shop.example/orders 9","stream":"shop.example.orders/17","version":1,"type":"placed","schema_version":1,"recorded_at":"TIME","metadata":{"source":"https://shop.example/orders","subject":"17"},"data":{"x":1}}
         exit 0
     "#]].assert_eq(&environment.run(&["read", "--limit", "2", "--type", "placed", "--json"]));
 }
@@ -285,62 +285,52 @@ fn plugins_are_checked_listed_and_removed() {
         &environment,
         &commands,
         expect![[r#"
-        $ plugin list
-        ! no plugins are installed; `polyfold plugin install FILE` installs one
-        exit 0
-        $ plugin install garbage.wasm
-        ! error: garbage.wasm: it is not a WebAssembly component: magic header not detected: bad magic number - expected=[
-        !     0x0,
-        !     0x61,
-        !     0x73,
-        !     0x6d,
-        ! ] actual=[
-        !     0x6e,
-        !     0x6f,
-        !     0x74,
-        !     0x68,
-        ! ] (at offset 0x0)
-        exit 4
-        $ plugin install core.wasm
-        ! error: core.wasm: it is a core WebAssembly module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`
-        exit 4
-        $ plugin install refused.wasm
-        ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)
-        exit 4
-        $ plugin install renames.wasm
-        upcaster renames@0.1.0 installed, digest DIGEST
-        exit 0
-        $ plugin install renames.wasm
-        upcaster renames@0.1.0 was installed before, digest DIGEST
-        exit 0
-        $ plugin install traps.wasm
-        projection traps@0.1.0 installed, digest DIGEST
-        exit 0
-        $ plugin inspect renames
-        plugin     renames@0.1.0, upcaster
-        makes      order.placed becomes order.created
-        digest     DIGEST
-        ABI        0.1.0, exported as polyfold:plugin/upcaster@0.1.0
-        imports    polyfold:plugin/types@0.1.0, wasi:io/poll@0.2.6, wasi:io/error@0.2.6, wasi:io/streams@0.2.6, wasi:cli/environment@0.2.6, wasi:cli/exit@0.2.6, wasi:cli/stdin@0.2.6, wasi:cli/stdout@0.2.6, wasi:cli/stderr@0.2.6, wasi:cli/terminal-input@0.2.6, wasi:cli/terminal-output@0.2.6, wasi:cli/terminal-stdin@0.2.6, wasi:cli/terminal-stdout@0.2.6, wasi:cli/terminal-stderr@0.2.6
-        step       order.placed from schema version 1 to 2 as order.created
-        exit 0
-        $ plugin inspect nothing
-        ! error: no plugin "nothing" is installed; `polyfold plugin list` shows those that are
-        exit 3
-        $ projection create traps
-        projection traps: 0 entries at sequence 0, live
-        exit 0
-        $ plugin remove traps
-        ! error: plugin "traps" is used by projection "traps"; delete the projection first
-        exit 4
-        $ plugin remove renames
-        upcaster renames@0.1.0 removed, digest DIGEST
-        ! projection "traps" sees other events now and is built anew
-        exit 0
-        $ projection delete traps
-        ! projection "traps" deleted
-        exit 0
-    "#]],
+            $ plugin list
+            ! no plugins are installed; `polyfold plugin install FILE` installs one
+            exit 0
+            $ plugin install garbage.wasm
+            ! error: garbage.wasm: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
+            exit 4
+            $ plugin install core.wasm
+            ! error: core.wasm: it is a core WebAssembly module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`
+            exit 4
+            $ plugin install refused.wasm
+            ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)
+            exit 4
+            $ plugin install renames.wasm
+            upcaster renames@0.1.0 installed, digest DIGEST
+            exit 0
+            $ plugin install renames.wasm
+            upcaster renames@0.1.0 was installed before, digest DIGEST
+            exit 0
+            $ plugin install traps.wasm
+            projection traps@0.1.0 installed, digest DIGEST
+            exit 0
+            $ plugin inspect renames
+            plugin     renames@0.1.0, upcaster
+            makes      order.placed becomes order.created
+            digest     DIGEST
+            ABI        0.1.0, exported as polyfold:plugin/upcaster@0.1.0
+            imports    polyfold:plugin/types@0.1.0, wasi:io/poll@0.2.6, wasi:io/error@0.2.6, wasi:io/streams@0.2.6, wasi:cli/environment@0.2.6, wasi:cli/exit@0.2.6, wasi:cli/stdin@0.2.6, wasi:cli/stdout@0.2.6, wasi:cli/stderr@0.2.6, wasi:cli/terminal-input@0.2.6, wasi:cli/terminal-output@0.2.6, wasi:cli/terminal-stdin@0.2.6, wasi:cli/terminal-stdout@0.2.6, wasi:cli/terminal-stderr@0.2.6
+            step       order.placed from schema version 1 to 2 as order.created
+            exit 0
+            $ plugin inspect nothing
+            ! error: no plugin "nothing" is installed; `polyfold plugin list` shows those that are
+            exit 3
+            $ projection create traps
+            projection traps: 0 entries at sequence 0, live
+            exit 0
+            $ plugin remove traps
+            ! error: plugin "traps" is used by projection "traps"; delete the projection first
+            exit 4
+            $ plugin remove renames
+            upcaster renames@0.1.0 removed, digest DIGEST
+            ! projection "traps" sees other events now and is built anew
+            exit 0
+            $ projection delete traps
+            ! projection "traps" deleted
+            exit 0
+        "#]],
     );
 }
 
@@ -414,12 +404,11 @@ fn projections_live_from_create_to_delete() {
             ! error: projection "counts" has no view "nothing"; it has types, categories
             exit 3
             $ projection create halting --plugin returns-error
-            projection halting: 1 entries at sequence 1, halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
-            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
+            projection halting: 1 entries at sequence 1, halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad; 1 faults, see `polyfold projection faults halting`
             ! error: projection "halting" was created, but is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
             exit 1
             $ projection create skipping --plugin returns-error --on-fault skip
-            projection skipping: 1 entries at sequence 2, live
+            projection skipping: 1 entries at sequence 2, live; 1 faults, see `polyfold projection faults skipping`
             exit 0
             $ projection faults halting
             sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad
@@ -430,12 +419,10 @@ fn projections_live_from_create_to_delete() {
             exit 0
             $ projection get halting type/order.placed
             1
-            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
             ! warning: projection "halting" is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad; this is its state at sequence 1
             exit 0
             $ append order/1 order.paid --id last
             sequence 3, order/1 version 3, id last
-            ! TIME ERROR halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad projection="halting"
             ! warning: projection "halting" is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
             exit 0
             $ projection list
@@ -522,7 +509,7 @@ fn damage_is_named_with_the_way_out() {
     .assert_eq(&damaged(in_data("log.redb"), flip, "log verify"));
     let state = |environment: &Environment| environment.dir.states("event-counts")[0].clone();
     expect![[r#"
-        ! error: DATA/projections/event-counts/DIGEST: not a readable state file (I/O error: Not a redb database: magic number mismatch); delete the file to have the state rebuilt from the log
+        ! error: DATA/projections/event-counts/DIGEST: it is no projection's state; `polyfold projection rebuild` makes the state anew from the log
         exit 5
     "#]].assert_eq(&damaged(state, noise, "projection get event-counts type/flight.departed"));
     let plugin = |environment: &Environment| {
