@@ -59,8 +59,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::cbor;
-use crate::event::{Digest, Payload, PluginName};
+use crate::event::{Digest, PluginName};
 use crate::log::{self, Log};
 use crate::plugin;
 use append::Writer;
@@ -97,13 +96,6 @@ pub struct Engine {
     _lock: Lock,
 }
 
-/// How plugins' payloads are converted.
-const CODEC: plugin::Codec = plugin::Codec {
-    to_json: |cbor| cbor::to_json(cbor).map_err(|error| error.to_string()),
-    from_json: |json| cbor::from_json(json).map(Payload::into_bytes).map_err(|error| error.to_string()),
-    canonical: |cbor| cbor::from_cbor(cbor).map(Payload::into_bytes).map_err(|error| error.to_string()),
-};
-
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Engine({})", self.dir.display())
@@ -126,7 +118,7 @@ impl Engine {
             writer: Writer::start(Arc::clone(&log)),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
-            sandbox: plugin::Sandbox::new(Some(&dir.join("cache")), CODEC)?,
+            sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             catalogue: Arc::new(content),
             log,
             dir: dir.to_owned(),

@@ -32,6 +32,6 @@ pub use inspect::{Inspection, Kind, Refused, RefusedImport};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, PayloadEncoding, ProjectionManifest, StateEncoding, Step, UpcasterManifest, View};
 pub use output::{LogLevel, LogMessage, Output};
-pub use sandbox::{Canonical, Codec, FromJson, Plugin, Sandbox, ToJson};
+pub use sandbox::{Plugin, Sandbox};
 pub use store::{Error, Store};
 pub use v0_1::VERSION as ABI_V0_1;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::error::Error;
 use super::output::size;
 use super::{Context, catch_up};
-use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, Plugin, StateEncoding};
+use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, Plugin, ProjectionManifest, StateEncoding};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -161,63 +161,66 @@ fn inspect(context: &mut Context, reference: &str) -> Result<(), Error> {
 fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, engine::Error> {
     let inspection = engine.inspect(bytes)?;
     let plugin = engine.examine(bytes)?;
-    let (digest, abi) = (plugin.digest().to_string(), plugin.abi().to_owned());
-    let (export, imports) = (inspection.export, inspection.imports);
-    let owned = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
-    Ok(match plugin {
+    let (kind, name, version, description) = match &plugin {
         Plugin::Projection(projection) => {
             let manifest = projection.manifest();
-            let view = |view: &engine::View| View {
-                name: view.name.clone(),
-                prefix: view.prefix.clone(),
-                description: view.description.clone(),
-            };
-            Details {
-                kind: "projection",
-                name: manifest.name.to_string(),
-                version: manifest.version.clone(),
-                description: manifest.description.clone(),
-                digest,
-                abi,
-                export,
-                imports,
-                event_types: Some(owned(&manifest.filter.event_types)),
-                categories: Some(owned(&manifest.filter.categories)),
-                state_encoding: Some(match manifest.state_encoding {
-                    StateEncoding::Cbor => "cbor",
-                    StateEncoding::Json => "json",
-                    StateEncoding::Text => "text",
-                    StateEncoding::Bytes => "bytes",
-                }),
-                views: manifest.views.iter().map(view).collect(),
-                steps: Vec::new(),
-            }
+            ("projection", &manifest.name, &manifest.version, &manifest.description)
         }
         Plugin::Upcaster(upcaster) => {
             let manifest = upcaster.manifest();
-            let step = |step: &engine::Step| Step {
-                event_type: step.event_type.to_string(),
-                from: step.from.0,
-                to: step.from.0 + 1,
-                new_event_type: step.new_event_type.as_ref().map(ToString::to_string),
-            };
-            Details {
-                kind: "upcaster",
-                name: manifest.name.to_string(),
-                version: manifest.version.clone(),
-                description: manifest.description.clone(),
-                digest,
-                abi,
-                export,
-                imports,
-                event_types: None,
-                categories: None,
-                state_encoding: None,
-                views: Vec::new(),
-                steps: manifest.steps.iter().map(step).collect(),
-            }
+            ("upcaster", &manifest.name, &manifest.version, &manifest.description)
+        }
+    };
+    let details = Details {
+        kind,
+        name: name.to_string(),
+        version: version.clone(),
+        description: description.clone(),
+        digest: plugin.digest().to_string(),
+        abi: plugin.abi().to_owned(),
+        export: inspection.export,
+        imports: inspection.imports,
+        event_types: None,
+        categories: None,
+        state_encoding: None,
+        views: Vec::new(),
+        steps: Vec::new(),
+    };
+    Ok(match &plugin {
+        Plugin::Projection(projection) => of_projection(details, projection.manifest()),
+        Plugin::Upcaster(upcaster) => {
+            Details { steps: upcaster.manifest().steps.iter().map(step).collect(), ..details }
         }
     })
+}
+
+fn of_projection(details: Details, manifest: &ProjectionManifest) -> Details {
+    let view = |view: &engine::View| View {
+        name: view.name.clone(),
+        prefix: view.prefix.clone(),
+        description: view.description.clone(),
+    };
+    Details {
+        event_types: Some(manifest.filter.event_types.iter().cloned().collect()),
+        categories: Some(manifest.filter.categories.iter().cloned().collect()),
+        state_encoding: Some(match manifest.state_encoding {
+            StateEncoding::Cbor => "cbor",
+            StateEncoding::Json => "json",
+            StateEncoding::Text => "text",
+            StateEncoding::Bytes => "bytes",
+        }),
+        views: manifest.views.iter().map(view).collect(),
+        ..details
+    }
+}
+
+fn step(step: &engine::Step) -> Step {
+    Step {
+        event_type: step.event_type.to_string(),
+        from: step.from.0,
+        to: step.from.0 + 1,
+        new_event_type: step.new_event_type.as_ref().map(ToString::to_string),
+    }
 }
 
 fn readable(details: &Details) -> String {

@@ -9,9 +9,10 @@ use wasmtime::component::InstancePre;
 use super::abi::{Abi, Feed, Lifted, ProjectionExports, Rows, Running, UpcasterExports};
 use super::failure::{Phase, classify};
 use super::host::{Fold, Host};
-use super::sandbox::{Codec, DEADLINE_TICK};
+use super::sandbox::DEADLINE_TICK;
 use super::{Failure, Limits, LoadError, Output, PayloadEncoding, ProjectionManifest, Sandbox, UpcasterManifest};
-use crate::event::{Batch, Digest, Payload};
+use crate::cbor;
+use crate::event::{Batch, Digest};
 
 /// The state a projection folds into, as the host keeps it. Reads see the writes before them.
 pub trait StateAccess: Send + 'static {
@@ -150,8 +151,7 @@ impl Upcaster {
         };
         let (ended, result) = self.core.run(None, |call| self.exports.upcast(call, &feed));
         let result = result.and_then(|answer| answer.map_err(|message| Failure::Error { message }));
-        let codec = &self.core.sandbox.codec();
-        let payloads = result.and_then(|lifted| payloads_of(codec, lifted, rows.len()));
+        let payloads = result.and_then(|lifted| payloads_of(lifted, rows.len()));
         (ended.usage, ended.output, payloads)
     }
 }
@@ -180,7 +180,7 @@ impl fmt::Debug for Outcome {
     }
 }
 
-fn payloads_of(codec: &Codec, lifted: Vec<Lifted>, events: usize) -> Result<Vec<Vec<u8>>, Failure> {
+fn payloads_of(lifted: Vec<Lifted>, events: usize) -> Result<Vec<Vec<u8>>, Failure> {
     if lifted.len() != events {
         let message = format!("it returned {} payloads for {events} events", lifted.len());
         return Err(Failure::WrongAnswer { message });
@@ -192,14 +192,11 @@ fn payloads_of(codec: &Codec, lifted: Vec<Lifted>, events: usize) -> Result<Vec<
             Failure::WrongAnswer { message }
         };
         let payload = match lifted {
-            Lifted::Cbor(bytes) => (codec.canonical)(&bytes),
-            Lifted::Json(text) => (codec.from_json)(&text),
+            Lifted::Cbor(bytes) => cbor::from_cbor(&bytes),
+            Lifted::Json(text) => cbor::from_json(&text),
         };
         let payload = payload.map_err(|error| wrong(format!("is not valid: {error}")))?;
-        if payload.len() > Payload::BYTES_MAX {
-            return Err(wrong(format!("has {} bytes, at most {} are allowed", payload.len(), Payload::BYTES_MAX)));
-        }
-        payloads.push(payload);
+        payloads.push(payload.into_bytes());
     }
     Ok(payloads)
 }
@@ -227,11 +224,12 @@ impl Core {
         let json = match encoding {
             PayloadEncoding::Cbor => None,
             PayloadEncoding::Json => {
-                let to_json = self.sandbox.codec().to_json;
                 let texts = Feed::events_of(events, &rows).map(|event| {
                     // Stored payloads are valid, so this is damage and none of the plugin's doing.
-                    let failed = |error| format!("the payload at sequence {} is not valid: {error}", event.sequence);
-                    to_json(event.payload).map_err(|error| Failure::Host { message: failed(error) })
+                    cbor::to_json(event.payload).map_err(|error| {
+                        let message = format!("the payload at sequence {} is not valid: {error}", event.sequence);
+                        Failure::Host { message }
+                    })
                 });
                 Some(texts.collect::<Result<_, _>>()?)
             }

@@ -15,21 +15,6 @@ use super::inspect::{Kind, inspect, needs_wasi};
 use super::{Error, Inspection, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
 use crate::event::Digest;
 
-/// Makes JSON text of canonical CBOR.
-pub type ToJson = fn(&[u8]) -> Result<String, String>;
-/// Makes canonical CBOR of JSON text.
-pub type FromJson = fn(&str) -> Result<Vec<u8>, String>;
-/// Makes canonical CBOR of any CBOR.
-pub type Canonical = fn(&[u8]) -> Result<Vec<u8>, String>;
-
-/// How payloads are converted for plugins and taken from them.
-#[derive(Clone, Copy, Debug)]
-pub struct Codec {
-    pub to_json: ToJson,
-    pub from_json: FromJson,
-    pub canonical: Canonical,
-}
-
 /// Where plugins are compiled and run. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Inner>);
@@ -38,7 +23,6 @@ struct Inner {
     engine: Engine,
     settings: String,
     cache: Option<Cache>,
-    codec: Codec,
     /// Dropped with the sandbox, which ends its ticker.
     _ticker: Sender<()>,
 }
@@ -55,11 +39,11 @@ pub(super) const DEADLINE_TICK: Duration = Duration::from_millis(100);
 
 impl Sandbox {
     /// Starts an engine. Compiled code is kept in `cache_dir`, or not at all.
-    pub fn new(cache_dir: Option<&Path>, codec: Codec) -> Result<Self, Error> {
+    pub fn new(cache_dir: Option<&Path>) -> Result<Self, Error> {
         let (engine, settings) = settings::engine()?;
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
-        Ok(Self(Arc::new(Inner { engine, settings, cache, codec, _ticker: ticker })))
+        Ok(Self(Arc::new(Inner { engine, settings, cache, _ticker: ticker })))
     }
 
     /// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
@@ -84,10 +68,6 @@ impl Sandbox {
             Kind::Projection => Plugin::Projection(Arc::new(Projection::load(core)?)),
             Kind::Upcaster => Plugin::Upcaster(Arc::new(Upcaster::load(core)?)),
         })
-    }
-
-    pub(super) fn codec(&self) -> &Codec {
-        &self.0.codec
     }
 
     fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refused> {

@@ -4,12 +4,7 @@ use super::*;
 use crate::event::Digest;
 
 fn sandbox() -> Sandbox {
-    let codec = Codec {
-        to_json: |_| Ok("null".to_owned()),
-        from_json: |_| Ok(vec![0xf6]),
-        canonical: |bytes| Ok(bytes.to_vec()),
-    };
-    Sandbox::new(None, codec).unwrap()
+    Sandbox::new(None).unwrap()
 }
 
 /// Inspects, and loads what inspection lets through; the answer is the text a person sees.
