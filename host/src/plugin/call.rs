@@ -71,7 +71,8 @@ pub struct Upcaster {
 
 /// What both kinds have.
 pub(super) struct Core {
-    pub(super) sandbox: Sandbox,
+    /// Kept for its ticker, without which no deadline would pass.
+    pub(super) _sandbox: Sandbox,
     pub(super) digest: Digest,
     pub(super) abi: &'static dyn Abi,
     pub(super) plugin: InstancePre<Host>,

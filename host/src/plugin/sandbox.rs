@@ -63,7 +63,7 @@ impl Sandbox {
             wasi::link(&mut linker).map_err(invalid)?;
         }
         let plugin = linker.instantiate_pre(&component).map_err(invalid)?;
-        let core = Core { sandbox: self.clone(), digest, abi, plugin, limits: Arc::new(limits.clone()) };
+        let core = Core { _sandbox: self.clone(), digest, abi, plugin, limits: Arc::new(limits.clone()) };
         Ok(match inspection.kind {
             Kind::Projection => Plugin::Projection(Arc::new(Projection::load(core)?)),
             Kind::Upcaster => Plugin::Upcaster(Arc::new(Upcaster::load(core)?)),
