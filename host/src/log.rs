@@ -59,7 +59,7 @@ pub struct Log {
     path: Option<PathBuf>,
     id: LogId,
     options: Options,
-    database: Database,
+    database: file::Closing,
     shared: Shared,
     writer: Mutex<Writer>,
 }
@@ -86,6 +86,7 @@ impl Log {
     }
 
     fn over(name: String, path: Option<PathBuf>, database: Database, options: &Options) -> Result<Self, Error> {
+        let database = file::Closing::new(database);
         let (state, writer) = file::guarded(&name, || file::load(&database, &name))?;
         let id = state.meta.id;
         let (shared, writer) = (Shared::new(state), Mutex::new(writer));

@@ -97,6 +97,34 @@ pub(super) fn guarded<T>(name: &str, run: impl FnOnce() -> Result<T, Error>) -> 
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Error::damaged(name, panic_text(&*panic))))
 }
 
+/// The database of an open log. Closing writes to the file, and redb panics on some damage there too: by then all that
+/// was acknowledged is on disk, so that ends quietly.
+#[derive(Debug)]
+pub(super) struct Closing(Option<Database>);
+
+impl Closing {
+    pub(super) fn new(database: Database) -> Self {
+        Self(Some(database))
+    }
+}
+
+impl std::ops::Deref for Closing {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::warn!("the log's file could not be closed; `polyfold log verify` says whether it is damaged");
+        }
+    }
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");

@@ -4,6 +4,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::block::{self, Body, Header};
 use super::error::Error;
+use super::file;
 use super::index::Key;
 use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
@@ -304,13 +305,16 @@ impl Blocks<'_> {
         sequence: Sequence,
         read: impl FnOnce(&block::Opened<'_>) -> Result<T, super::bytes::Malformed>,
     ) -> Result<T, Error> {
-        let row = self.table.range(..=sequence.0)?.next_back().transpose()?;
-        let (first, stored) = row.ok_or_else(|| at(sequence, "its block is missing"))?;
-        let first = Sequence(first.value());
-        let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
-        if opened.header.first != first || opened.header.last() < sequence {
-            return Err(in_block(first, format!("it does not hold sequence {sequence}")));
-        }
-        read(&opened).map_err(|why| in_block(first, why))
+        // Every read comes through here, and redb panics on some damage.
+        file::guarded(&format!("the log around sequence {sequence}"), || {
+            let row = self.table.range(..=sequence.0)?.next_back().transpose()?;
+            let (first, stored) = row.ok_or_else(|| at(sequence, "its block is missing"))?;
+            let first = Sequence(first.value());
+            let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
+            if opened.header.first != first || opened.header.last() < sequence {
+                return Err(in_block(first, format!("it does not hold sequence {sequence}")));
+            }
+            read(&opened).map_err(|why| in_block(first, why))
+        })
     }
 }

@@ -71,7 +71,7 @@ pub struct Size {
 /// A state's file, open for one writer and any number of readers.
 #[derive(Debug)]
 pub struct Store {
-    db: Arc<Database>,
+    db: Arc<Closing>,
     path: PathBuf,
 }
 
@@ -80,7 +80,7 @@ pub struct Reader {
     entries: ReadOnlyTable<&'static str, &'static [u8]>,
     path: PathBuf,
     /// Without its database a table cannot be read.
-    _db: Arc<Database>,
+    _db: Arc<Closing>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -126,7 +126,7 @@ impl Store {
     }
 
     fn over(db: Database, path: &Path) -> Self {
-        Self { db: Arc::new(db), path: path.to_owned() }
+        Self { db: Arc::new(Closing(Some(db))), path: path.to_owned() }
     }
 
     /// Opens the state in that storage; makes an empty one when the storage is empty.
@@ -240,6 +240,30 @@ impl Store {
 
     fn unusable(&self, problem: &str) -> Error {
         Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
+    }
+}
+
+/// The database of an open state. Closing writes to the file, and redb panics on some damage there too: by then all that
+/// was committed is on disk, so that ends quietly.
+#[derive(Debug)]
+struct Closing(Option<Database>);
+
+impl std::ops::Deref for Closing {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+            tracing::warn!(
+                "a state's file could not be closed; `polyfold projection verify` says whether it is damaged"
+            );
+        }
     }
 }
 
