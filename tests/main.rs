@@ -8,6 +8,7 @@ mod program;
 
 mod cli;
 mod crash;
+mod damage;
 mod determinism;
 mod example;
 mod misbehaving;

@@ -16,6 +16,13 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// Installs plugins by the names of their files.
+    pub(crate) fn install(&self, plugins: &[&str]) {
+        for plugin in plugins {
+            self.ok(&["plugin", "install", crate::guests::path(plugin).to_str().unwrap()]);
+        }
+    }
+
     pub(crate) fn new() -> Self {
         Self { dir: Dir::new(), files: tempfile::tempdir().unwrap() }
     }
