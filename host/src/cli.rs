@@ -1,7 +1,8 @@
 //! The command line: words, exit codes and progress bars. What it does is the engine's.
 
 mod append;
-mod catch_up;
+mod client;
+mod config;
 mod error;
 mod export;
 mod import;
@@ -10,20 +11,23 @@ mod output;
 mod plugin;
 mod projection;
 mod read;
-mod select;
+mod selection;
+mod serve;
+mod settings;
 mod tail;
-mod value;
+mod token;
+mod wait;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::engine::{Engine, Options};
+use crate::engine::Options;
+use client::Client;
 use error::Error;
 use output::Output;
+use settings::{Common, LogFormat, Service, Settings};
 
 /// A host for projections: an append-only event log, and WebAssembly plugins that fold it into state.
 ///
@@ -32,13 +36,8 @@ use output::Output;
 #[derive(Debug, Parser)]
 #[command(name = "polyfold", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The directory that holds log, plugins and states.
-    #[arg(long, global = true, env = "POLYFOLD_DATA_DIR", default_value = "polyfold-data", value_name = "DIR")]
-    data_dir: PathBuf,
-
-    /// How long to wait for another process to let go of the data directory.
-    #[arg(long, global = true, default_value = "10", value_name = "SECONDS")]
-    lock_wait: u64,
+    #[command(flatten)]
+    common: Common,
 
     /// Print data as JSON, one object a line.
     #[arg(long, global = true)]
@@ -58,6 +57,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such plugin, projection or key
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the host of the data directory, which every other command then talks to.
+    Serve(serve::Serve),
     /// Append one event.
     Append(append::Append),
     /// Import events from NDJSON, gzip or not: polyfold's own form or CloudEvents 1.0.
@@ -77,6 +78,11 @@ enum Command {
     /// Show and check the event log.
     #[command(subcommand)]
     Log(log::Command),
+    /// Make, list and revoke tokens for clients on other machines.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Show every setting, its value, and where it comes from.
+    Config(config::Config),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to write for.
@@ -86,28 +92,38 @@ enum Command {
 
 /// What every command is handed.
 struct Context {
-    data_dir: PathBuf,
+    settings: Settings,
     options: Options,
     output: Output,
 }
 
 impl Context {
-    fn engine(&self) -> Result<Engine, Error> {
-        Ok(Engine::open(&self.data_dir, &self.options)?)
+    /// A way to the API of this data directory.
+    fn connect(&self) -> Result<Client, Error> {
+        Client::connect(&self.settings.data_dir, &self.options)
     }
 }
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
-    start_logging();
+    let typed = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
+    let mut output = Output::new(arguments.json, arguments.quiet);
+    let service = match &arguments.command {
+        Command::Serve(serve) => serve.service.clone(),
+        Command::Config(config) => config.service.clone(),
+        _ => Service::default(),
+    };
+    let typed = typed.subcommand().map_or(&typed, |(_, typed)| typed);
+    let settings = match Settings::gather(arguments.common, service, typed) {
+        Ok(settings) => settings,
+        Err(error) => return output.fail(&error),
+    };
+    start_logging(&settings, matches!(arguments.command, Command::Serve(_)));
     // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    let arguments = Arguments::parse();
-    let mut context = Context {
-        data_dir: arguments.data_dir,
-        options: Options { lock_wait: Duration::from_secs(arguments.lock_wait), ..Options::default() },
-        output: Output::new(arguments.json, arguments.quiet),
-    };
+    let options = Options { lock_wait: settings.lock_wait, ..Options::default() };
+    let mut context = Context { settings, options, output };
     let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
     match result {
@@ -118,6 +134,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, context: &mut Context) -> Result<(), Error> {
     match command {
+        Command::Serve(serve) => serve.run(context),
         Command::Append(append) => append.run(context),
         Command::Import(import) => import.run(context),
         Command::Read(read) => read.run(context),
@@ -126,6 +143,8 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),
+        Command::Token(command) => command.run(context),
+        Command::Config(config) => config.run(context),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "polyfold", &mut script);
@@ -134,16 +153,19 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
     }
 }
 
-/// The commands say themselves what matters; POLYFOLD_LOG=warn or debug shows what happens inside.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("POLYFOLD_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+/// The commands say themselves what matters, so only a host logs unasked.
+fn start_logging(settings: &Settings, is_host: bool) {
+    let default = if is_host { "info" } else { "off" };
+    let filter = settings.log.as_deref().unwrap_or(default);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter);
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Where the log cannot be written, saying so there cannot be either, and trying would end the process.
+    let log = log.log_internal_errors(false);
+    match settings.log_format {
+        LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 #[cfg(test)]

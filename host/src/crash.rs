@@ -1,5 +1,7 @@
-//! A storage that loses power: it keeps what is live and what is durable apart, and is cut at any sync.
+//! A storage that loses power or room: it keeps what is live and what is durable apart, is cut at any sync, and knows its
+//! holes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Error, ErrorKind};
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +24,14 @@ struct Disk {
     unsynced: Vec<Write>,
     syncs: usize,
     cut_at: Option<usize>,
+    /// The blocks that were written: the others are holes.
+    allocated: BTreeSet<usize>,
+    /// How many blocks can still be allocated; as many as wanted when there is none.
+    room: Option<usize>,
 }
+
+/// The unit in which a disk gives room.
+const BLOCK_BYTES: usize = 4096;
 
 #[derive(Debug)]
 enum Write {
@@ -37,13 +46,19 @@ pub(crate) struct CrashingDisk(Arc<Mutex<Disk>>);
 impl CrashingDisk {
     /// A disk that holds these bytes, durable.
     pub(crate) fn holding(bytes: Vec<u8>) -> Self {
-        let disk = Disk { live: bytes.clone(), durable: bytes, ..Disk::default() };
+        let allocated = (0..bytes.len().div_ceil(BLOCK_BYTES)).collect();
+        let disk = Disk { live: bytes.clone(), durable: bytes, allocated, ..Disk::default() };
         Self(Arc::new(Mutex::new(disk)))
     }
 
     /// Fails from that sync on, counted from 1 over the disk's life.
     pub(crate) fn cut_at(&self, sync: usize) {
         self.0.lock().unwrap().cut_at = Some(sync);
+    }
+
+    /// Leaves room for that many blocks more, or for as many as wanted.
+    pub(crate) fn leave_room(&self, blocks: Option<usize>) {
+        self.0.lock().unwrap().room = blocks;
     }
 
     pub(crate) fn syncs(&self) -> usize {
@@ -95,6 +110,17 @@ fn put(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
 }
 
 impl Disk {
+    /// Gives room to the blocks of a write that are holes.
+    fn allocate(&mut self, offset: usize, bytes: usize) -> io::Result<()> {
+        let blocks = offset / BLOCK_BYTES..(offset + bytes).div_ceil(BLOCK_BYTES);
+        let holes: Vec<usize> = blocks.filter(|block| !self.allocated.contains(block)).collect();
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(holes.len()).ok_or_else(|| Error::from(ErrorKind::StorageFull))?;
+        }
+        self.allocated.extend(holes);
+        Ok(())
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.cut_at.is_some_and(|sync| self.syncs >= sync) { Err(Error::other("the power is gone")) } else { Ok(()) }
     }
@@ -116,6 +142,7 @@ impl StorageBackend for CrashingDisk {
         let mut disk = self.0.lock().unwrap();
         disk.check()?;
         disk.live.resize(length as usize, 0);
+        disk.allocated.split_off(&(length as usize).div_ceil(BLOCK_BYTES));
         disk.unsynced.push(Write::Length(length as usize));
         Ok(())
     }
@@ -135,6 +162,7 @@ impl StorageBackend for CrashingDisk {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
         disk.check()?;
+        disk.allocate(offset as usize, data.len())?;
         put(&mut disk.live, offset as usize, data);
         disk.unsynced.push(Write::Bytes(offset as usize, data.to_vec()));
         Ok(())

@@ -7,65 +7,95 @@
 //! ├── catalogue.json    which plugins are installed and which projections run
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
-//! └── projections/      NAME/IDENTITY.redb, one state each
+//! ├── projections/      NAME/IDENTITY.redb, one state each
+//! ├── socket            where a host is listening, while there is one (the server's)
+//! └── tokens.json       the digests of bearer tokens (the server's)
 //! ```
 
 mod append;
 mod catalogue;
+mod compare;
 mod error;
 mod faults;
 mod feed;
+mod head;
+mod hub;
 mod identity;
 mod import;
 mod intake;
+mod journal;
+mod key;
 mod lock;
+mod metrics;
 mod operate;
+mod outlet;
 mod plugins;
+mod portion;
 mod progress;
+mod reading;
+mod recent;
 mod render;
 mod replay;
+mod running;
 mod sizing;
+mod source;
+mod space;
+mod states;
 mod status;
+mod sync;
 mod upcasters;
+mod upgrade;
 mod verify;
 mod worker;
 
-pub use append::{HeadWatch, Ticket};
+pub use append::Ticket;
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use error::Error;
+pub use head::HeadWatch;
 pub use identity::Deployment;
 pub use import::{BadLine, Imported, Watch};
 pub use intake::{InvalidLine, event_from_json, new_id};
+pub use journal::{Commit, Journal, Journalled, Position};
+pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
+pub use reading::{Reach, Snapshot};
 pub use render::event_to_json;
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
+#[cfg(test)]
+pub(crate) use sync::tests::guests;
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
+pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
-pub use crate::log::{Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Refused};
+pub use crate::log::{
+    Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
+};
 pub use crate::plugin::{
     Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest,
     View,
 };
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Checkpoint, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use crate::event::{Digest, PluginName};
+use crate::event::Digest;
 use crate::log::{self, Log};
 use crate::plugin;
 use append::Writer;
 use catalogue::Catalogue;
+use hub::Hub;
 use lock::Lock;
-use worker::Worker;
+use running::Running;
+use states::States;
 
 /// What a user may set about an engine.
 #[derive(Clone, Debug)]
@@ -73,61 +103,82 @@ pub struct Options {
     pub log: log::Options,
     /// How long to wait for another process to let go of the data directory.
     pub lock_wait: std::time::Duration,
+    /// What this process is, for whoever finds the directory in use; may be empty.
+    pub holder: String,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10) }
+        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
     }
 }
 
 /// An open data directory.
 pub struct Engine {
-    // Fields drop in this order: workers stop before the writer, and the lock goes last.
-    workers: Mutex<BTreeMap<PluginName, Worker>>,
-    writer: Writer,
+    hub: Arc<Hub>,
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
-    catalogue: Arc<Catalogue>,
-    log: Arc<Log>,
-    dir: PathBuf,
-    _lock: Lock,
+    /// One state is started at a time: nobody opens a file twice.
+    starting: Mutex<()>,
+    // Last, so that it is dropped last.
+    lock: Lock,
+}
+
+impl Drop for Engine {
+    /// Stops all workers, which finish what they have in hand; then the writer finishes what was handed over.
+    fn drop(&mut self) {
+        drop(self.hub.running.clear());
+    }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Engine({})", self.dir.display())
+        write!(f, "Engine(log {})", self.hub.log.id())
     }
 }
 
 impl Engine {
-    /// Opens a data directory, making it where there is none. No projection runs until it is started.
+    /// Opens a data directory, making it where there is none. No projection runs until it is started, but for those that
+    /// every append has to reach.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
-        let lock = Lock::acquire(dir, options.lock_wait)?;
-        let (log, catalogue) = (dir.join("log.redb"), dir.join("catalogue.json"));
-        let content = Catalogue::open(&catalogue)?;
-        if !log.exists() && !content.content().projections.is_empty() {
-            return Err(Error::LogMissing { log, catalogue });
+        let lock = Lock::acquire(dir, options.lock_wait, &options.holder)?;
+        let (log, file) = (dir.join("log.redb"), dir.join("catalogue.json"));
+        let catalogue = Catalogue::open(&file)?;
+        if !log.exists() && !catalogue.content().projections.is_empty() {
+            return Err(Error::LogMissing { log, catalogue: file });
         }
         let log = Arc::new(Log::open(&log, &options.log)?);
-        Ok(Self {
-            workers: Mutex::default(),
+        let hub = Hub {
+            catalogue,
+            running: Running::default(),
+            recent: Arc::default(),
+            states: States::new(dir.join("projections"), Arc::clone(&log)),
             writer: Writer::start(Arc::clone(&log)),
+            log,
+        };
+        let engine = Self {
+            hub: Arc::new(hub),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
-            catalogue: Arc::new(content),
-            log,
-            dir: dir.to_owned(),
-            _lock: lock,
-        })
+            starting: Mutex::default(),
+            lock,
+        };
+        engine.purge()?;
+        engine.start_sync();
+        Ok(engine)
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        self.lock.dir()
     }
 
     pub fn log(&self) -> &Log {
-        &self.log
+        &self.hub.log
     }
 
     /// Appends events and returns once they are durable.
@@ -137,20 +188,26 @@ impl Engine {
 
     /// Hands an append to the writer; the ticket waits for its answer. Appends are answered in order.
     pub fn submit(&self, prepared: Prepared) -> Ticket {
-        self.writer.submit(prepared)
+        self.hub.writer.submit(prepared)
+    }
+
+    /// The same without waiting for a place in the writer's queue; gives the append back if there is none.
+    pub fn try_submit(&self, prepared: Prepared) -> Result<Ticket, Prepared> {
+        self.hub.writer.try_submit(prepared)
     }
 
     /// How many groups of appends the writer has written since the directory was opened.
     pub fn commits(&self) -> u64 {
-        self.writer.commits()
+        self.hub.writer.commits()
+    }
+
+    /// What the writer counted since the directory was opened.
+    pub fn metrics(&self) -> Metrics {
+        self.hub.writer.metrics()
     }
 
     /// Where the log ends, for whoever wants to wait for more.
     pub fn head(&self) -> &HeadWatch {
-        self.writer.head()
-    }
-
-    fn workers(&self) -> MutexGuard<'_, BTreeMap<PluginName, Worker>> {
-        self.workers.lock().expect("no thread panics while it holds the workers")
+        self.hub.writer.head()
     }
 }

@@ -1,7 +1,7 @@
 //! polyfold: a host for projections that runs plugins compiled to WebAssembly.
 //!
 //! ```text
-//! append ─► log ─► read ─► upcast ─► apply (Wasm) ─► commit state + checkpoint ─► query
+//! append ─► log ─► read ─► upcast ─► apply (Wasm) ─► commit state + checkpoint ─► query, follow
 //!           redb    blocks   Wasm      overlay over state      one redb transaction
 //! ```
 //! Control goes down by calls, data comes up by return values; nothing calls upward. A worker is woken by the log's new
@@ -15,7 +15,8 @@
 //! | [`state`] | the only room that knows a projection's tables | event |
 //! | [`plugin`] | the only room that knows wasmtime | event, cbor |
 //! | [`engine`] | joins log, plugin and state: the whole program | all of the above |
-//! | [`cli`] | words, exit codes, progress bars | event, cbor, engine |
+//! | [`server`] | HTTP over an engine; the only async room | event, cbor, engine |
+//! | [`cli`] | words, exit codes, progress bars; each command is a request to the server's routes | event, cbor, engine, server |
 //!
 //! A plugin adapter can never reach the disk, and the log never hears of Wasm: the engine hands one to the other. A test
 //! holds the table.
@@ -28,4 +29,5 @@ pub mod engine;
 pub mod event;
 pub mod log;
 pub mod plugin;
+pub mod server;
 pub mod state;

@@ -13,6 +13,7 @@ mod reader;
 mod record;
 mod state;
 mod stats;
+mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -28,9 +29,9 @@ pub use tables::{Head, LogId};
 pub use verify::Verified;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, StorageBackend};
+use redb::StorageBackend;
 
 use self::state::Shared;
 use self::writer::Writer;
@@ -59,7 +60,7 @@ pub struct Log {
     path: Option<PathBuf>,
     id: LogId,
     options: Options,
-    database: file::Closing,
+    storage: storage::Storage,
     shared: Shared,
     writer: Mutex<Writer>,
 }
@@ -75,22 +76,37 @@ impl Log {
     pub fn open(path: &Path, options: &Options) -> Result<Self, Error> {
         let name = format!("\"{}\"", path.display());
         let database = file::open(path, &name, options)?;
-        Self::over(name, Some(path.to_owned()), database, options)
+        let again = (path.to_owned(), name.clone(), options.clone());
+        // Whatever becomes of the file meanwhile, a new log is never made in its place.
+        let open = Box::new(move || file::open_existing(&again.0, &again.1, &again.2));
+        Self::over(name, Some(path.to_owned()), storage::Storage::new(database, open), options)
     }
 
-    /// Opens the log in that storage; makes it when the storage is empty.
+    /// Opens the log in that storage; makes it when the storage is empty. After a failed write it stays closed.
     pub fn open_with_backend(backend: impl StorageBackend, options: &Options) -> Result<Self, Error> {
         let name = "the log".to_owned();
         let database = file::open_backend(backend, &name, options)?;
-        Self::over(name, None, database, options)
+        let open = Box::new(|| Err(Error::Storage(Box::new(redb::Error::DatabaseClosed))));
+        Self::over(name, None, storage::Storage::new(database, open), options)
     }
 
-    fn over(name: String, path: Option<PathBuf>, database: Database, options: &Options) -> Result<Self, Error> {
-        let database = file::Closing::new(database);
-        let (state, writer) = file::guarded(&name, || file::load(&database, &name))?;
+    /// Opens the log in a storage that can be opened again.
+    #[cfg(test)]
+    fn open_with_backends<B: StorageBackend>(
+        backend: impl Fn() -> B + Send + Sync + 'static,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let (name, again) = ("the log".to_owned(), options.clone());
+        let database = file::open_backend(backend(), &name, options)?;
+        let open = Box::new(move || file::open_backend(backend(), "the log", &again));
+        Self::over(name, None, storage::Storage::new(database, open), options)
+    }
+
+    fn over(name: String, path: Option<PathBuf>, storage: storage::Storage, options: &Options) -> Result<Self, Error> {
+        let (state, writer) = file::guarded(&name, || file::load(&storage, &name))?;
         let id = state.meta.id;
         let (shared, writer) = (Shared::new(state), Mutex::new(writer));
-        Ok(Self { name, path, id, options: options.clone(), database, shared, writer })
+        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer })
     }
 
     pub fn id(&self) -> LogId {
@@ -109,14 +125,70 @@ impl Log {
 
     /// Leaves the file so that it opens at once even after a crash, however long it is. An append undoes that.
     pub fn settle(&self) -> Result<(), Error> {
-        let _writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file::guarded(&self.name, || Ok(writer::settling(&self.database)?.commit()?))
+        let mut writer = self.lock_writer();
+        let settled = file::guarded(&self.name, || Ok(writer::settling(self.storage.begin_write()?).commit()?));
+        settled.inspect_err(|error| self.reopen_after(error, &mut writer))
     }
 
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
-        let (transaction, state) = self.shared.snapshot(&self.database)?;
+        let (transaction, state) = self.snapshot()?;
         Reader::new(&transaction, &state)
+    }
+
+    /// What the file holds now. A storage that has failed is opened anew, unless the writer is about to do so.
+    fn snapshot(&self) -> Result<(redb::ReadTransaction, state::State), Error> {
+        let snapshot = self.shared.snapshot(&self.storage);
+        if !matches!(snapshot, Err(Error::Storage(_))) {
+            return snapshot;
+        }
+        match self.writer.try_lock() {
+            Ok(mut writer) => self.snapshot_of_writer(&mut writer),
+            Err(_) => snapshot,
+        }
+    }
+
+    fn snapshot_of_writer(&self, writer: &mut Writer) -> Result<(redb::ReadTransaction, state::State), Error> {
+        match self.shared.snapshot(&self.storage) {
+            Err(error @ Error::Storage(_)) => {
+                self.reopen_after(&error, writer);
+                self.shared.snapshot(&self.storage)
+            }
+            snapshot => snapshot,
+        }
+    }
+
+    /// After a failure of the storage nothing can be read or written until it is opened anew. What a failed commit left
+    /// is then there as a whole or not at all. That it cannot be opened yet is found out by whoever comes next.
+    fn reopen_after(&self, error: &Error, writer: &mut Writer) {
+        if !matches!(error, Error::Storage(_)) {
+            return;
+        }
+        let reopened = self.shared.exchange(|head| {
+            file::guarded(&self.name, || {
+                self.storage.reopen()?;
+                let (state, loaded) = file::load(&self.storage, &self.name)?;
+                if state.meta.id != self.id || state.meta.head.sequence < head {
+                    return Err(Error::damaged(&self.name, "it ends before events that were durable"));
+                }
+                *writer = loaded;
+                Ok(state)
+            })
+        });
+        match reopened {
+            Ok(()) => tracing::warn!("the log was opened anew, because it failed: {error}"),
+            Err(again) => tracing::error!("the log failed ({error}) and cannot be opened anew: {again}"),
+        }
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        // A panic of another writer left its state as before its commit.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file, if the log is in one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// What the log takes of its file.

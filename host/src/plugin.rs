@@ -8,6 +8,7 @@
 //! knows only the traits in `abi`.
 
 mod abi;
+mod background;
 mod cache;
 mod call;
 mod failure;
@@ -26,6 +27,7 @@ mod wasi;
 #[cfg(test)]
 mod tests;
 
+pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
 pub use failure::{Failure, LoadError};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};

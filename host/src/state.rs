@@ -1,13 +1,16 @@
 //! A projection's state on disk: entries, checkpoint and faults in one redb file. Only this floor knows its tables.
 
 mod changes;
+mod commit;
 mod overlay;
+mod storage;
 mod store;
 
 #[cfg(test)]
 mod tests;
 
 pub use changes::Changes;
+pub use commit::Prepared;
 pub use overlay::Overlay;
 pub use store::{Checkpoint, Fault, Reader, Size, Store};
 
@@ -21,6 +24,23 @@ pub enum Error {
     #[error("{}: {source}", path.display())]
     Storage { path: PathBuf, source: Box<redb::Error> },
 }
+
+impl Error {
+    /// Whether somebody else has the file open.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Unusable { problem, .. } if problem == IN_USE)
+    }
+
+    /// Whether the disk has no room for what was to be written.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let Self::Storage { source, .. } = self else { return false };
+        matches!(&**source, redb::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+}
+
+/// What is wrong with a file that somebody else has open.
+const IN_USE: &str = "it is in use by another process";
 
 /// An entry of a state.
 pub type Entry = (String, Vec<u8>);

@@ -92,6 +92,7 @@ fn install(engine: &Engine, plugin: &str) {
             on_fault: FaultPolicy::Halt,
             fuel_per_event: None,
             memory_bytes: None,
+            sync: false,
         };
         engine.create(&new).unwrap();
     }

@@ -5,12 +5,15 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::client::Query;
 use super::error::Error;
-use super::{Context, catch_up};
+use super::{Context, wait};
 use crate::cbor;
-use crate::engine::{self, Expectation};
-use crate::event::{EventId, EventType, NewEvent, SchemaVersion, StreamName, Timestamp, Version};
+use crate::engine;
+use crate::event::{EventId, EventType, StreamName, Timestamp};
+use crate::server::model::Appended;
 
 /// Append one event.
 ///
@@ -32,7 +35,7 @@ pub(super) struct Append {
     schema_version: u32,
     /// What the stream must be at: `any`, `none` (it must not exist), or its version.
     #[arg(long, default_value = "any", value_parser = expectation)]
-    expect: Expectation,
+    expect: String,
     /// When it happened, RFC 3339.
     #[arg(long, value_name = "TIME")]
     occurred_at: Option<Timestamp>,
@@ -56,47 +59,69 @@ pub(super) struct Append {
     no_wait: bool,
 }
 
+/// An event as the API takes it.
 #[derive(Serialize)]
-struct Appended {
-    sequence: u64,
-    stream: String,
-    version: u64,
-    id: String,
-    duplicate: bool,
+struct Event<'a> {
+    id: &'a str,
+    stream: &'a str,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    schema_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    metadata: BTreeMap<String, String>,
+    tags: &'a [String],
+    data: &'a RawValue,
 }
 
 impl Append {
-    pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let data = if self.data == "-" { read_standard_input()? } else { self.data };
-        let event = NewEvent {
-            stream: self.stream,
-            event_type: self.event_type,
-            schema_version: SchemaVersion(self.schema_version),
-            id: self.id.unwrap_or_else(engine::new_id),
-            payload: cbor::from_json(&data).map_err(engine::Error::from)?,
-            occurred_at: self.occurred_at,
-            actor: self.actor,
-            causation_id: self.causation_id,
-            correlation_id: self.correlation_id,
-            metadata: unique(self.metadata)?,
-            tags: self.tags,
-        };
-        let (stream, id) = (event.stream.clone(), event.id.to_string());
-        let expectations = vec![(stream.clone(), self.expect)];
-        let engine = context.engine()?;
-        let placed = engine.append(engine::Append { events: vec![event], expectations })?.events[0];
-        let appended = Appended {
-            sequence: placed.sequence.0,
-            stream: stream.to_string(),
-            version: placed.version.0,
-            id,
-            duplicate: placed.duplicate,
-        };
-        context.output.data(&appended, |event| {
-            let known = if event.duplicate { " (it was there before)" } else { "" };
-            format!("sequence {}, {} version {}, id {}{known}", event.sequence, event.stream, event.version, event.id)
-        })?;
-        if self.no_wait { Ok(()) } else { catch_up::all(&engine, context) }
+    pub(super) fn run(mut self, context: &mut Context) -> Result<(), Error> {
+        if self.data == "-" {
+            self.data = read_standard_input()?;
+        }
+        // What cannot be stored is found here, so that what is wrong is named by its place in the payload.
+        cbor::from_json(&self.data)?;
+        // Known here, so that an append whose answer was lost can be done again.
+        let id = self.id.clone().unwrap_or_else(engine::new_id);
+        let event = self.event(&id)?;
+        let mut client = context.connect()?;
+        let path = Query::of("/events").with("expect", &self.expect);
+        let advice = format!("to be sure that the event is in, append it again with --id {id}: it is stored once");
+        let appended = client.post(path.path(), &event).map_err(|error| error.advised(&advice));
+        let Appended { events } = appended?;
+        for event in &events {
+            context.output.data(event, |event| {
+                let known = if event.duplicate { " (it was there before)" } else { "" };
+                format!(
+                    "sequence {}, {} version {}, id {}{known}",
+                    event.sequence, event.stream, event.version, event.id
+                )
+            })?;
+        }
+        if self.no_wait { Ok(()) } else { wait::for_all(&mut client, context) }
+    }
+
+    fn event<'a>(&'a self, id: &'a EventId) -> Result<Event<'a>, Error> {
+        let data = serde_json::from_str(&self.data).map_err(|error| Error::Usage(format!("payload: {error}")))?;
+        Ok(Event {
+            id: id.as_str(),
+            stream: self.stream.as_str(),
+            event_type: self.event_type.as_str(),
+            schema_version: self.schema_version,
+            occurred_at: self.occurred_at.map(|time| time.to_string()),
+            actor: self.actor.as_deref(),
+            causation_id: self.causation_id.as_ref().map(EventId::as_str),
+            correlation_id: self.correlation_id.as_ref().map(EventId::as_str),
+            metadata: unique(&self.metadata)?,
+            tags: &self.tags,
+            data,
+        })
     }
 }
 
@@ -107,23 +132,22 @@ fn read_standard_input() -> Result<String, Error> {
     Ok(text)
 }
 
-fn unique(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Error> {
+fn unique(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Error> {
     let mut metadata = BTreeMap::new();
     for (name, value) in pairs {
-        if metadata.insert(name.clone(), value).is_some() {
+        if metadata.insert(name.clone(), value.clone()).is_some() {
             return Err(Error::Usage(format!("--metadata {name:?} is given twice")));
         }
     }
     Ok(metadata)
 }
 
-fn expectation(text: &str) -> Result<Expectation, String> {
+fn expectation(text: &str) -> Result<String, String> {
     match text {
-        "any" => Ok(Expectation::Any),
-        "none" => Ok(Expectation::NoStream),
-        number => match number.parse() {
-            Ok(0) => Ok(Expectation::NoStream),
-            Ok(version) => Ok(Expectation::Version(Version(version))),
+        "any" | "none" => Ok(text.to_owned()),
+        number => match number.parse::<u64>() {
+            Ok(0) => Ok("none".to_owned()),
+            Ok(version) => Ok(version.to_string()),
             Err(_) => Err("expected `any`, `none` or a version".to_owned()),
         },
     }

@@ -1,26 +1,37 @@
 //! What ends a command, and its exit code.
 
-use crate::engine::{self, LogError, PluginError, StateError};
+use std::path::PathBuf;
+
+use crate::cbor;
+use crate::engine;
+use crate::server::problem::{Code, Problem};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error(transparent)]
-    Engine(#[from] engine::Error),
+    /// The API's answer.
+    #[error("{}", .0.detail)]
+    Problem(Box<Problem>),
+    /// Another process has the directory and serves nobody.
+    #[error("{0}")]
+    InUse(engine::Error),
+    /// No answer came, or only a part of one.
+    #[error("{0}")]
+    Broken(String),
+    #[error("payload: {0}")]
+    Payload(#[from] cbor::Error),
     #[error("{}: {source}", path.display())]
-    File { path: std::path::PathBuf, source: std::io::Error },
-    #[error("{}: {source}; the file is damaged or cut off", path.display())]
-    Unreadable { path: std::path::PathBuf, source: std::io::Error },
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{}: {why}; the file is damaged or cut off", path.display())]
+    Unreadable { path: PathBuf, why: String },
     /// Standard output failed; closed means that whoever read it has enough.
     #[error("writing the output failed: {0}")]
     Output(std::io::Error),
     #[error("{0}")]
     Usage(String),
-    #[error("projection {projection:?} has no entry {key:?}")]
-    NoEntry { projection: String, key: String },
     #[error("line {number}: {why}; nothing was imported (--skip-bad imports the other lines)")]
     BadLine { number: u64, why: String },
-    #[error("{}: {error}", path.display())]
-    Plugin { path: std::path::PathBuf, error: Box<engine::Error> },
+    #[error("{}: {}", path.display(), problem.detail)]
+    Plugin { path: PathBuf, problem: Box<Problem> },
     #[error("an internal error; POLYFOLD_LOG=error shows it. Please report it")]
     Panic,
     /// A check found what it looked for.
@@ -31,56 +42,56 @@ pub(super) enum Error {
     Incomplete(String),
 }
 
-impl From<LogError> for Error {
-    fn from(error: LogError) -> Self {
-        Self::Engine(error.into())
-    }
-}
-
 impl Error {
+    /// What opening the directory ended with.
+    pub(super) fn of(error: engine::Error) -> Self {
+        match error {
+            engine::Error::InUse { .. } => Self::InUse(error),
+            error => Self::Problem(Box::new(Problem::from(&error))),
+        }
+    }
+
+    /// Which problem the API answered with, if it did.
+    pub(super) fn code(&self) -> Option<Code> {
+        match self {
+            Self::Problem(problem) | Self::Plugin { problem, .. } => Some(problem.code),
+            _ => None,
+        }
+    }
+
+    /// A broken connection says what to do about it; every other error says so itself.
+    pub(super) fn advised(self, advice: &str) -> Self {
+        match self {
+            Self::Broken(what) => Self::Broken(format!("{what}; {advice}")),
+            other => other,
+        }
+    }
+
     /// The one place that knows exit codes; `polyfold --help` lists them.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Engine(error) => of_engine(error),
-            Self::Plugin { error, .. } => of_engine(error),
-            Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Panic => 1,
-            Self::Unreadable { .. } => 4,
+            Self::Problem(problem) | Self::Plugin { problem, .. } => of_problem(problem.code),
+            Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Broken(_) | Self::Panic => 1,
             Self::Usage(_) => 2,
-            Self::NoEntry { .. } => 3,
-            Self::BadLine { .. } => 4,
+            Self::Unreadable { .. } | Self::BadLine { .. } | Self::Payload(_) => 4,
             Self::Found(_) => 5,
+            Self::InUse(_) => 6,
         }
     }
 }
 
-fn of_engine(error: &engine::Error) -> u8 {
-    use engine::Error as E;
-    match error {
-        E::Log(error) => of_log(error),
-        E::Commit(error) => of_log(error),
-        E::Plugin(PluginError::Missing { .. }) => 3,
-        E::Plugin(PluginError::Damaged { .. }) => 5,
-        E::Plugin(PluginError::Io { .. } | PluginError::TooLarge { .. } | PluginError::Engine(_)) => 1,
-        E::File { .. } | E::WriterStopped | E::Upcast { .. } | E::Input(_) => 1,
-        E::State(StateError::Storage { .. }) => 1,
-        E::AmbiguousPlugin { .. } | E::Parameters(_) => 2,
-        E::UpcasterGone { .. } | E::UnknownPlugin(_) | E::UnknownProjection(_) | E::UnknownView { .. } => 3,
-        E::Refused(_) | E::Load(_) | E::NoPlugin(_) | E::Chain(_) | E::Payload(_) | E::InputChanged(_) => 4,
-        E::PluginInUse { .. } | E::ProjectionExists(_) | E::WrongKind { .. } => 4,
-        E::OtherHistory { .. }
-        | E::LogMissing { .. }
-        | E::Catalogue { .. }
-        | E::Envelope { .. }
-        | E::AheadOfLog { .. } => 5,
-        E::State(StateError::Unusable { .. }) => 5,
-        E::InUse { .. } => 6,
-    }
-}
-
-fn of_log(error: &LogError) -> u8 {
-    match error {
-        LogError::NewerFormat { .. } | LogError::Storage(_) | LogError::Reopen(_) => 1,
-        LogError::NotALog { .. } | LogError::Damaged { .. } => 5,
-        LogError::InUse { .. } => 6,
+fn of_problem(code: Code) -> u8 {
+    use Code as C;
+    match code {
+        C::Unauthorized | C::Forbidden | C::NoSuchRoute | C::MethodNotAllowed => 1,
+        C::NotAcceptable | C::UnsupportedMediaType => 1,
+        C::ProjectionUnavailable | C::NotReached | C::DiskFull | C::ShuttingDown | C::Busy | C::Internal => 1,
+        C::InvalidRequest | C::InvalidParameters | C::AmbiguousPlugin => 2,
+        C::UnknownPlugin | C::UnknownProjection | C::UnknownView | C::UnknownKey | C::UnknownToken => 3,
+        C::NoOtherState => 3,
+        C::TooLarge | C::Conflict | C::IdTaken | C::InvalidEvent | C::InvalidLine => 4,
+        C::PluginRefused | C::PluginInUse | C::WrongKind | C::ProjectionExists => 4,
+        C::NotCaughtUp | C::RefusedByProjection => 4,
+        C::Damaged => 5,
     }
 }

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Context;
+use super::client::Client;
 use super::error::Error;
 use super::output::count;
-use super::select::Selection;
-use crate::engine::{Engine, event_to_json};
+use super::selection::Selection;
+use crate::server::model::Log;
+
+const ADVICE: &str = "what came before is a part only; export again";
 
 /// Write events as NDJSON, one event a line, in the form that `import` takes.
 #[derive(Debug, Args)]
@@ -24,21 +27,42 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let engine = context.engine()?;
-        if let Some(path) = &self.output {
-            return self.to_file(&engine, context, path);
+        let mut client = context.connect()?;
+        match &self.output {
+            Some(path) => self.to_file(&mut client, context, path),
+            None => self.each(&mut client, |line| context.output.line(line)),
         }
-        self.selection.each(&engine, &mut |event| {
-            context.output.line(&event_to_json(event)?)?;
-            Ok(true)
-        })?;
-        Ok(())
     }
 
-    fn to_file(&self, engine: &Engine, context: &Context, path: &Path) -> Result<(), Error> {
+    /// Hands over each line. It has come to its end only if the answer has.
+    fn each(&self, client: &mut Client, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+        let head = client.get::<Log>("/log")?.head;
+        let since = self.selection.begin(client, head)?;
+        let query = self.selection.query(since);
+        let mut lines = 0;
+        let answered = client.lines(query.path(), |line| {
+            lines += 1;
+            take(line)
+        });
+        answered.map_err(|error| error.advised(ADVICE))?;
+        // There are no gaps, so where nothing is left out the number of lines is known.
+        let end = self.selection.to.map_or(head, |to| to.min(head));
+        match self.selection.is_whole() && lines < end.saturating_sub(since) {
+            true => Err(Error::Broken("the answer ended too soon".to_owned()).advised(ADVICE)),
+            false => Ok(()),
+        }
+    }
+
+    fn to_file(&self, client: &mut Client, context: &Context, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
-        let file = BufWriter::new(File::create_new(path).map_err(failed)?);
-        let exported = self.write_to(file, engine, context, path);
+        let file = File::create_new(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::Usage(format!("{} exists already; name another file, or remove it first", path.display()))
+            }
+            _ => failed(source),
+        })?;
+        let file = BufWriter::new(file);
+        let exported = self.write_to(file, client, context, path);
         if exported.is_err() {
             // A part of an export must not pass for a whole one.
             drop(std::fs::remove_file(path));
@@ -49,18 +73,17 @@ impl Export {
     fn write_to(
         &self,
         mut file: BufWriter<File>,
-        engine: &Engine,
+        client: &mut Client,
         context: &Context,
         path: &Path,
     ) -> Result<(), Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
-        let bar = context.output.events_bar("exporting", engine.head().sequence().0);
+        let bar = context.output.spinner("exporting");
         let mut events = 0;
-        self.selection.each(engine, &mut |event| {
+        self.each(client, |line| {
             events += 1;
-            bar.set_position(event.sequence.0);
-            writeln!(file, "{}", event_to_json(event)?).map_err(failed)?;
-            Ok(true)
+            bar.set_position(events);
+            writeln!(file, "{line}").map_err(failed)
         })?;
         file.flush().map_err(failed)?;
         file.get_ref().sync_all().map_err(failed)?;

@@ -1,18 +1,25 @@
 //! `import`: many events from lines of JSON.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, Write};
+use std::io::{Read as _, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use axum::body::Body;
+use axum::http::Method;
 use clap::Args;
-use flate2::bufread::MultiGzDecoder;
-use indicatif::ProgressBar;
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
+use tokio_util::io::ReaderStream;
 
+use super::client::{Client, Content, Query};
 use super::error::Error;
-use super::output::count;
-use super::{Context, catch_up};
-use crate::engine::{self, BadLine, Engine, Imported, Watch};
+use super::output::{count, count_of};
+use super::{Context, wait};
+use crate::server::model::Imported;
+use crate::server::problem::Code;
+
+/// What is read of the file at once.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Import events from NDJSON: one event a line, in polyfold's own form or as CloudEvents 1.0 JSON, gzip or not.
 ///
@@ -41,106 +48,105 @@ struct Summary {
 
 impl Import {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let engine = context.engine()?;
-        let failed = |source| Error::File { path: self.file.clone(), source };
-        let mut input = Input::open(&self.file).map_err(failed)?;
+        // First, because standard input may take its time, and a connection should not wait idly.
+        let mut input = Input::open(&self.file).map_err(|source| self.failed(source))?;
+        let mut client = context.connect()?;
+        let path = Query::of("/events");
         let imported = if self.skip_bad {
-            input.pass(context, "importing", |lines, watch| Ok(engine.import_good(lines, watch)?))
+            self.pass(&mut client, context, &mut input, "importing", path.with("skip_bad", true))?
         } else {
-            import_all(&engine, context, &mut input)
+            self.pass(&mut client, context, &mut input, "checking", Query::of("/events").with("dry_run", true))?;
+            self.pass(&mut client, context, &mut input, "importing", path)?
         };
-        let Imported { appended, duplicates, skipped } = imported.map_err(|error| match error {
-            Error::Engine(engine::Error::Input(source)) => Error::Unreadable { path: self.file.clone(), source },
-            other => other,
-        })?;
-        let summary = Summary { appended, duplicates, skipped, head: engine.head().sequence().0 };
-        context.output.data(&summary, describe)?;
-        if self.no_wait { Ok(()) } else { catch_up::all(&engine, context) }
+        warn_of_bad_lines(context, &imported);
+        let Imported { appended, duplicates, skipped, head, .. } = imported;
+        context.output.data(&Summary { appended, duplicates, skipped, head }, describe)?;
+        if self.no_wait { Ok(()) } else { wait::for_all(&mut client, context) }
+    }
+
+    /// Sends the whole file, with a bar over it.
+    fn pass(
+        &self,
+        client: &mut Client,
+        context: &Context,
+        input: &mut Input,
+        what: &str,
+        path: Query,
+    ) -> Result<Imported, Error> {
+        let (length, is_gzip) = input.rewind().map_err(|source| self.failed(source))?;
+        let bar = context.output.bytes_bar(what, length);
+        let file = tokio::fs::File::from_std(input.file.try_clone().map_err(|source| self.failed(source))?);
+        let watched = bar.clone();
+        let pieces = ReaderStream::with_capacity(file, PIECE_BYTES);
+        let lines = Body::from_stream(pieces.inspect_ok(move |piece| watched.inc(piece.len() as u64)));
+        let imported = client.ask(Method::POST, path.path(), Content::Lines { lines, is_gzip });
+        bar.finish_and_clear();
+        imported.map_err(|error| self.explained(error))
+    }
+
+    fn explained(&self, error: Error) -> Error {
+        match error {
+            Error::Problem(problem) => match (problem.code, problem.line) {
+                (Code::InvalidLine | Code::IdTaken | Code::InvalidEvent, Some(number)) => {
+                    let told = format!("line {number}: ");
+                    let why = problem.detail.strip_prefix(&told).unwrap_or(&problem.detail).to_owned();
+                    Error::BadLine { number, why }
+                }
+                (Code::InvalidRequest, _) => Error::Unreadable { path: self.file.clone(), why: problem.detail },
+                _ => Error::Problem(problem),
+            },
+            error => error.advised("import the file again: lines with ids that are in already are passed over"),
+        }
+    }
+
+    fn failed(&self, source: std::io::Error) -> Error {
+        Error::File { path: self.file.clone(), source }
     }
 }
 
-/// Imports every line, or none.
-fn import_all(engine: &Engine, context: &Context, input: &mut Input) -> Result<Imported, Error> {
-    let bad = input.pass(context, "checking", |lines, watch| Ok(engine.check_import(lines, watch)?))?;
-    if let Some(BadLine { number, why }) = bad {
-        return Err(Error::BadLine { number, why });
+fn warn_of_bad_lines(context: &Context, imported: &Imported) {
+    for line in &imported.bad_lines {
+        context.output.warn(&format!("line {}: {}; skipped", line.number, line.why));
     }
-    input.pass(context, "importing", |lines, watch| Ok(engine.import_checked(lines, watch)?))
+    let untold = imported.skipped.saturating_sub(imported.bad_lines.len() as u64);
+    if untold > 0 {
+        context.output.warn(&format!("{} skipped besides", count_of(untold, "line")));
+    }
 }
 
 fn describe(summary: &Summary) -> String {
-    let mut text = format!("imported {} events", count(summary.appended));
+    let mut text = format!("imported {}", count_of(summary.appended, "event"));
     if summary.duplicates > 0 {
         text += &format!(", {} were there before", count(summary.duplicates));
     }
     if summary.skipped > 0 {
-        text += &format!(", {} lines were skipped", count(summary.skipped));
+        text += &format!(", {} skipped", count_of(summary.skipped, "line"));
     }
     text + &format!("; the log ends at sequence {}", count(summary.head))
 }
 
 /// A file that can be read twice; standard input is laid down in one first.
 struct Input {
-    path: PathBuf,
     file: File,
 }
 
 impl Input {
     fn open(path: &Path) -> std::io::Result<Self> {
-        let path = path.to_owned();
         if path != Path::new("-") {
-            return Ok(Self { file: File::open(&path)?, path });
+            return Ok(Self { file: File::open(path)? });
         }
         let mut file = tempfile::tempfile()?;
         std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
         file.flush()?;
-        Ok(Self { path, file })
+        Ok(Self { file })
     }
 
-    /// Hands all lines from the first to `work`, with a bar over the file.
-    fn pass<T>(
-        &mut self,
-        context: &Context,
-        what: &str,
-        work: impl FnOnce(&mut dyn BufRead, &mut dyn Watch) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let failed = |source| Error::File { path: self.path.clone(), source };
-        self.file.rewind().map_err(failed)?;
-        let bar = context.output.bytes_bar(what, self.file.metadata().map_err(failed)?.len());
-        let mut lines = self.lines().map_err(failed)?;
-        let result = work(&mut lines, &mut Shown { bar: &bar, file: &self.file, context });
-        bar.finish_and_clear();
-        result
-    }
-
-    /// Its lines, unpacked if the file starts as gzip does.
-    fn lines(&self) -> std::io::Result<Box<dyn BufRead>> {
-        const BUFFER: usize = 1 << 16;
-        let mut packed = BufReader::with_capacity(BUFFER, self.file.try_clone()?);
-        if !packed.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-            return Ok(Box::new(packed));
-        }
-        Ok(Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(packed))))
-    }
-}
-
-/// Shows an import on a bar over the file, packed or not, and says which lines were skipped.
-struct Shown<'a> {
-    bar: &'a ProgressBar,
-    file: &'a File,
-    context: &'a Context,
-}
-
-impl Watch for Shown<'_> {
-    fn passed(&mut self) {
-        // The clone that is read shares its place with this one.
-        let mut file = self.file;
-        if let Ok(place) = file.stream_position() {
-            self.bar.set_position(place);
-        }
-    }
-
-    fn skipped(&mut self, line: BadLine) {
-        self.bar.suspend(|| self.context.output.warn(&format!("line {}: {}; skipped", line.number, line.why)));
+    /// Goes back to the start; tells how long the file is, and whether it is packed.
+    fn rewind(&mut self) -> std::io::Result<(u64, bool)> {
+        let mut start = Vec::new();
+        self.file.rewind()?;
+        (&mut self.file).take(2).read_to_end(&mut start)?;
+        self.file.rewind()?;
+        Ok((self.file.metadata()?.len(), start == [0x1f, 0x8b]))
     }
 }

@@ -1,11 +1,11 @@
 //! `log`: the state of the event log.
 
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::Context;
 use super::error::Error;
-use super::output::{count, size};
+use super::output::{count, show, size};
+use crate::server::model::{Log, VerifiedLog};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -13,26 +13,6 @@ pub(super) enum Command {
     Status,
     /// Read the whole log and recompute every checksum, digest, version and index.
     Verify,
-}
-
-#[derive(Serialize)]
-struct Status {
-    log_id: String,
-    head: u64,
-    recorded_at: Option<String>,
-    chain_head: String,
-    blocks: u64,
-    block_bytes: u64,
-    index_runs: u64,
-    index_bytes: u64,
-    file_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Verified {
-    events: u64,
-    blocks: u64,
-    chain_head: String,
 }
 
 impl Command {
@@ -45,19 +25,7 @@ impl Command {
 }
 
 fn status(context: &mut Context) -> Result<(), Error> {
-    let engine = context.engine()?;
-    let (head, stats) = (engine.log().head(), engine.log().stats()?);
-    let status = Status {
-        log_id: engine.log().id().to_string(),
-        head: head.sequence.0,
-        recorded_at: (head.sequence.0 > 0).then(|| head.recorded_at.to_string()),
-        chain_head: head.chain.to_string(),
-        blocks: stats.blocks,
-        block_bytes: stats.block_bytes,
-        index_runs: stats.runs,
-        index_bytes: stats.index_bytes,
-        file_bytes: stats.file_bytes,
-    };
+    let status: Log = context.connect()?.get("/log")?;
     context.output.data(&status, |status| {
         let rows = [
             ("log", status.log_id.clone()),
@@ -73,13 +41,11 @@ fn status(context: &mut Context) -> Result<(), Error> {
 }
 
 fn verify(context: &mut Context) -> Result<(), Error> {
-    let engine = context.engine()?;
-    let bar = context.output.events_bar("verifying", engine.head().sequence().0);
-    let verified = engine.log().verify(&mut |sequence| bar.set_position(sequence.0));
+    let mut client = context.connect()?;
+    let bar = context.output.events_bar("verifying", 0);
+    let verified = client.work("/log/verify", |progress| show(&bar, progress));
     bar.finish_and_clear();
-    let verified = verified?;
-    let verified =
-        Verified { events: verified.events, blocks: verified.blocks, chain_head: verified.chain.to_string() };
+    let verified: VerifiedLog = verified?;
     context.output.data(&verified, |verified| {
         let (events, blocks) = (count(verified.events), count(verified.blocks));
         format!("the log is sound: {events} events in {blocks} blocks, chain head {}", verified.chain_head)

@@ -8,8 +8,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::error::Error;
-use crate::engine::Progress;
-use crate::event::Sequence;
+use crate::server::model::{Progress, State};
 
 pub(super) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
@@ -20,10 +19,6 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
         Self { stdout: BufWriter::new(std::io::stdout().lock()), json, quiet }
-    }
-
-    pub(super) fn is_json(&self) -> bool {
-        self.json
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -97,23 +92,40 @@ impl Output {
     }
 }
 
-/// Shows a projection's progress on a bar.
-pub(super) fn show(bar: &ProgressBar, progress: &Progress, head: Sequence) {
-    bar.set_length(head.0);
-    bar.set_position(progress.sequence.0);
-    let rate = HumanCount(progress.events_per_second as u64);
-    let rest = progress.remaining(head).map_or_else(String::new, |rest| format!(", {} left", HumanDuration(rest)));
+/// Shows how far work is on a bar.
+pub(super) fn show(bar: &ProgressBar, progress: &Progress) {
+    let rate = (progress.events_per_second, progress.remaining_seconds);
+    move_to(bar, progress.sequence, progress.head, rate);
+}
+
+/// Shows how far a state is on a bar.
+pub(super) fn show_state(bar: &ProgressBar, state: &State, head: u64) {
+    move_to(bar, state.checkpoint, head, (state.events_per_second, state.remaining_seconds));
+}
+
+fn move_to(bar: &ProgressBar, sequence: u64, head: u64, (events_per_second, remaining_seconds): (f64, Option<f64>)) {
+    bar.set_length(head);
+    bar.set_position(sequence);
+    let rate = HumanCount(events_per_second as u64);
+    let rest = remaining_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let rest = rest.map_or_else(String::new, |rest| format!(", {} left", HumanDuration(rest)));
     bar.set_message(format!("{rate} events/s{rest}"));
 }
 
-#[expect(clippy::print_stderr, reason = "this file is where the program speaks")]
+/// Who has closed standard error does not want to hear it.
 fn to_stderr(text: &str) {
-    eprintln!("{text}");
+    drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// A number with thousands set apart.
 pub(super) fn count(number: u64) -> String {
     HumanCount(number).to_string()
+}
+
+/// So many of something, for example `1 event` and `2 events`.
+pub(super) fn count_of(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
 }
 
 /// A size in binary units.

@@ -1,23 +1,24 @@
 //! `plugin`: what is installed.
 
+mod watch;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
-use serde::Serialize;
+use axum::http::Method;
+use clap::{Args, Subcommand};
 
+use super::client::{Client, Content, segment};
 use super::error::Error;
 use super::output::size;
-use super::{Context, catch_up};
-use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, Plugin, ProjectionManifest, StateEncoding};
+use super::{Context, wait};
+use crate::engine::PLUGIN_BYTES_MAX;
+use crate::server::model::{Installed, Plugin, PluginDetails, Projection};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check a WebAssembly component and install it. An upcaster is in force at once.
-    Install {
-        /// The component's file.
-        file: PathBuf,
-    },
+    Install(Install),
     /// List installed plugins.
     List,
     /// Show all that a plugin says of itself: imports, events, views, steps.
@@ -32,55 +33,24 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Serialize)]
-struct Installed {
-    #[serde(flatten)]
-    plugin: InstalledPlugin,
-    known: bool,
-    rebuilt: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Details {
-    kind: &'static str,
-    name: String,
-    version: String,
-    description: String,
-    digest: String,
-    abi: String,
-    export: String,
-    imports: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_types: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    categories: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state_encoding: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    views: Vec<View>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<Step>,
-}
-
-#[derive(Serialize)]
-struct View {
-    name: String,
-    prefix: String,
-    description: String,
-}
-
-#[derive(Serialize)]
-struct Step {
-    event_type: String,
-    from: u32,
-    to: u32,
-    new_event_type: Option<String>,
+#[derive(Debug, Args)]
+pub(super) struct Install {
+    /// The component's file.
+    file: PathBuf,
+    /// Install the file again whenever it changes, and let projections that run its plugin go over to it, until
+    /// interrupted.
+    #[arg(long)]
+    watch: bool,
+    /// With --watch: upgrade only this projection; may be given several times.
+    #[arg(long = "projection", value_name = "NAME", requires = "watch")]
+    projections: Vec<String>,
 }
 
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         match self {
-            Self::Install { file } => install(context, file),
+            Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
+            Self::Install(install) => run_install(context, &install.file),
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),
@@ -88,31 +58,41 @@ impl Command {
     }
 }
 
-fn install(context: &mut Context, file: PathBuf) -> Result<(), Error> {
-    let bytes = read_plugin(&file)?;
-    let engine = context.engine()?;
+fn run_install(context: &mut Context, file: &Path) -> Result<(), Error> {
+    let bytes = read_plugin(file)?;
+    let mut client = context.connect()?;
     let spinner = context.output.spinner(&format!("compiling {}", file.display()));
-    let installed = engine.install(&bytes);
+    let installed = install(&mut client, file, bytes);
     spinner.finish_and_clear();
-    let installed = installed.map_err(|error| Error::Plugin { path: file, error: Box::new(error) })?;
-    let installed = Installed { plugin: installed.plugin, known: installed.known, rebuilt: installed.rebuilt };
+    let installed = installed?;
     context.output.data(&installed, |installed| {
         let plugin = &installed.plugin;
         let how = if installed.known { "was installed before" } else { "installed" };
-        format!("{} {}@{} {how}, digest {}", kind(plugin), plugin.name, plugin.version, &plugin.digest[..12])
+        format!("{} {}@{} {how}, digest {}", plugin.kind, plugin.name, plugin.version, &plugin.digest[..12])
     })?;
-    for projection in engine.projections() {
-        let runs = engine.find_plugin(&projection.wanted().plugin);
-        if let Ok(runs) = runs
-            && runs.name == installed.plugin.name
-            && runs.digest != installed.plugin.digest
-        {
-            let (name, old) = (&projection.name, &runs.version);
-            let text = format!("projection {name:?} still runs {}@{old}; delete and create it to move it", runs.name);
+    for projection in client.get::<Vec<Projection>>("/projections")? {
+        let runs = &projection.building.as_ref().unwrap_or(&projection.readable);
+        let has_name = runs.plugin.split_once('@').is_some_and(|(name, _)| name == installed.plugin.name);
+        if has_name && runs.plugin_digest != installed.plugin.digest {
+            let (name, old) = (&projection.name, &runs.plugin);
+            let text =
+                format!("projection {name:?} still runs {old}; `polyfold projection upgrade {name}` builds it anew");
             context.output.remark(&text);
         }
     }
-    rebuild(&engine, context, &installed.rebuilt)
+    rebuild(&mut client, context, &installed.rebuilt)
+}
+
+fn install(client: &mut Client, file: &Path, bytes: Vec<u8>) -> Result<Installed, Error> {
+    client.ask(Method::POST, "/plugins", Content::Component(bytes)).map_err(|error| of_file(file, error))
+}
+
+/// Names the file that the API refused.
+fn of_file(file: &Path, error: Error) -> Error {
+    match error {
+        Error::Problem(problem) => Error::Plugin { path: file.to_owned(), problem },
+        error => error.advised("install it again: nothing is installed twice"),
+    }
 }
 
 /// Reads a file, but not more of it than a plugin may have.
@@ -131,14 +111,14 @@ fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn list(context: &mut Context) -> Result<(), Error> {
-    let plugins = context.engine()?.installed_plugins();
+    let plugins: Vec<Plugin> = context.connect()?.get("/plugins")?;
     if plugins.is_empty() {
         context.output.remark("no plugins are installed; `polyfold plugin install FILE` installs one");
     }
     for plugin in &plugins {
         context.output.data(plugin, |plugin| {
             let name = format!("{}@{}", plugin.name, plugin.version);
-            let (kind, bytes) = (kind(plugin), size(plugin.bytes));
+            let (kind, bytes) = (&plugin.kind, size(plugin.bytes));
             format!("{name:<24} {kind:<10} {} {bytes:>10}  {}", &plugin.digest[..12], plugin.description)
         })?;
     }
@@ -146,84 +126,18 @@ fn list(context: &mut Context) -> Result<(), Error> {
 }
 
 fn inspect(context: &mut Context, reference: &str) -> Result<(), Error> {
-    let engine = context.engine()?;
-    let path = PathBuf::from(reference);
-    let is_file = path.is_file();
-    let bytes =
-        if is_file { read_plugin(&path)? } else { engine.plugin_bytes(engine.find_plugin(reference)?.digest())? };
-    let details = describe(&engine, &bytes).map_err(|error| match is_file {
-        true => Error::Plugin { path, error: Box::new(error) },
-        false => Error::Engine(error),
-    })?;
+    let path = Path::new(reference);
+    let details = if path.is_file() {
+        let content = Content::Component(read_plugin(path)?);
+        let inspected = context.connect()?.ask(Method::POST, "/plugins/inspect", content);
+        inspected.map_err(|error| of_file(path, error))?
+    } else {
+        context.connect()?.get(&format!("/plugins/{}", segment(reference)))?
+    };
     context.output.data(&details, readable)
 }
 
-fn describe(engine: &Engine, bytes: &[u8]) -> Result<Details, engine::Error> {
-    let inspection = engine.inspect(bytes)?;
-    let plugin = engine.examine(bytes)?;
-    let (kind, name, version, description) = match &plugin {
-        Plugin::Projection(projection) => {
-            let manifest = projection.manifest();
-            ("projection", &manifest.name, &manifest.version, &manifest.description)
-        }
-        Plugin::Upcaster(upcaster) => {
-            let manifest = upcaster.manifest();
-            ("upcaster", &manifest.name, &manifest.version, &manifest.description)
-        }
-    };
-    let details = Details {
-        kind,
-        name: name.to_string(),
-        version: version.clone(),
-        description: description.clone(),
-        digest: plugin.digest().to_string(),
-        abi: plugin.abi().to_owned(),
-        export: inspection.export,
-        imports: inspection.imports,
-        event_types: None,
-        categories: None,
-        state_encoding: None,
-        views: Vec::new(),
-        steps: Vec::new(),
-    };
-    Ok(match &plugin {
-        Plugin::Projection(projection) => of_projection(details, projection.manifest()),
-        Plugin::Upcaster(upcaster) => {
-            Details { steps: upcaster.manifest().steps.iter().map(step).collect(), ..details }
-        }
-    })
-}
-
-fn of_projection(details: Details, manifest: &ProjectionManifest) -> Details {
-    let view = |view: &engine::View| View {
-        name: view.name.clone(),
-        prefix: view.prefix.clone(),
-        description: view.description.clone(),
-    };
-    Details {
-        event_types: Some(manifest.filter.event_types.iter().cloned().collect()),
-        categories: Some(manifest.filter.categories.iter().cloned().collect()),
-        state_encoding: Some(match manifest.state_encoding {
-            StateEncoding::Cbor => "cbor",
-            StateEncoding::Json => "json",
-            StateEncoding::Text => "text",
-            StateEncoding::Bytes => "bytes",
-        }),
-        views: manifest.views.iter().map(view).collect(),
-        ..details
-    }
-}
-
-fn step(step: &engine::Step) -> Step {
-    Step {
-        event_type: step.event_type.to_string(),
-        from: step.from.0,
-        to: step.from.0 + 1,
-        new_event_type: step.new_event_type.as_ref().map(ToString::to_string),
-    }
-}
-
-fn readable(details: &Details) -> String {
+fn readable(details: &PluginDetails) -> String {
     let list = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     let mut rows = vec![
         ("plugin", format!("{}@{}, {}", details.name, details.version, details.kind)),
@@ -234,7 +148,7 @@ fn readable(details: &Details) -> String {
     ];
     rows.extend(details.event_types.as_ref().map(|types| ("events", list(types, "every type"))));
     rows.extend(details.categories.as_ref().map(|categories| ("categories", list(categories, "every category"))));
-    rows.extend(details.state_encoding.map(|encoding| ("state", encoding.to_owned())));
+    rows.extend(details.state_encoding.clone().map(|encoding| ("state", encoding)));
     rows.extend(
         details.views.iter().map(|view| ("view", format!("{} ({}…): {}", view.name, view.prefix, view.description))),
     );
@@ -246,31 +160,22 @@ fn readable(details: &Details) -> String {
 }
 
 fn remove(context: &mut Context, reference: &str) -> Result<(), Error> {
-    let engine = context.engine()?;
-    let (plugin, rebuilt) = engine.remove_plugin(reference)?;
-    let removed = Installed { plugin, known: true, rebuilt };
+    let mut client = context.connect()?;
+    let path = format!("/plugins/{}", segment(reference));
+    let removed: Installed = client.ask(Method::DELETE, &path, Content::Nothing)?;
     context.output.data(&removed, |removed| {
         let plugin = &removed.plugin;
-        format!("{} {}@{} removed, digest {}", kind(plugin), plugin.name, plugin.version, &plugin.digest[..12])
+        format!("{} {}@{} removed, digest {}", plugin.kind, plugin.name, plugin.version, &plugin.digest[..12])
     })?;
-    rebuild(&engine, context, &removed.rebuilt)
+    rebuild(&mut client, context, &removed.rebuilt)
 }
 
 /// Builds what the change touched.
-fn rebuild(engine: &Engine, context: &mut Context, names: &[String]) -> Result<(), Error> {
+fn rebuild(client: &mut Client, context: &mut Context, names: &[String]) -> Result<(), Error> {
     for name in names {
         context.output.remark(&format!("projection {name:?} sees other events now and is built anew"));
-        let phase = catch_up::one(engine, context, name)?;
-        if phase != engine::Phase::Live {
-            context.output.warn(&format!("projection {name:?} is {phase}"));
-        }
+        let projection = wait::for_one(client, context, name)?;
+        wait::warn_of(context, name, &projection);
     }
     Ok(())
-}
-
-fn kind(plugin: &InstalledPlugin) -> &'static str {
-    match plugin.kind {
-        engine::PluginKind::Projection => "projection",
-        engine::PluginKind::Upcaster => "upcaster",
-    }
 }

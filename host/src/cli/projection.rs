@@ -1,21 +1,23 @@
 //! `projection`: what runs, and what it made.
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
+mod check;
+mod compare;
+mod create;
+mod read;
+mod status;
+mod upgrade;
 
+use clap::{Subcommand, ValueEnum};
+
+use super::client::Client;
 use super::error::Error;
-use super::output::{count, show, size};
-use super::value::{Shown, shown};
-use super::{Context, catch_up};
-use crate::engine::{
-    self, Difference, Engine, Fault, FaultPolicy, NewProjection, Phase, StateStatus, Status, Verification,
-};
-use crate::event::{PluginName, Sequence};
+use super::{Context, wait};
+use crate::server::model;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Create a projection and build its state.
-    Create(Create),
+    Create(create::Create),
     /// List projections.
     List,
     /// Show how far projections are, and what holds them up.
@@ -24,46 +26,32 @@ pub(super) enum Command {
         name: Option<String>,
     },
     /// Print the value of a key, after the projection has caught up.
-    Get {
-        name: String,
-        key: String,
-        #[command(flatten)]
-        reading: Reading,
-    },
+    Get(read::Get),
     /// Print entries in key order, after the projection has caught up.
-    Scan(Scan),
+    Scan(read::Scan),
     /// List the events on which the projection failed.
     Faults { name: String },
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
+    /// Build a new state, of another plugin or other settings, beside the one that serves.
+    Upgrade(upgrade::Upgrade),
+    /// Compare the state that is being built, or that served before, with the one that serves.
+    Compare(compare::Compare),
+    /// Let the state that was built beside it serve; the one before is kept for a rollback.
+    Promote { name: String },
+    /// Return to the state that served before.
+    Rollback { name: String },
+    /// Drop the state that is being built beside the one that serves.
+    Abandon {
+        name: String,
+        /// Drop the state that is kept for a rollback instead.
+        #[arg(long)]
+        previous: bool,
+    },
     /// Build the state anew with other batch sizes and compare it with the one that serves.
     Verify { name: String },
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Create {
-    /// The projection's name: 1 to 64 of a-z, 0-9 and -.
-    name: PluginName,
-    /// The plugin that it runs: name, name@version, or the start of its digest. Its own name if left out.
-    #[arg(long)]
-    plugin: Option<String>,
-    /// A JSON object that the plugin can read.
-    #[arg(long, default_value = "{}")]
-    parameters: String,
-    /// What to do with an event on which the plugin fails.
-    #[arg(long, value_enum, default_value = "halt")]
-    on_fault: OnFault,
-    /// Fuel for one event; default 1,000,000,000.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    fuel_per_event: Option<u64>,
-    /// Memory of an instance in bytes; default 268,435,456.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    memory_bytes: Option<u64>,
-    /// Only create it; the next command that needs its state builds it.
-    #[arg(long)]
-    no_wait: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -74,375 +62,47 @@ enum OnFault {
     Skip,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Reading {
-    /// Read the state as it is, without waiting for it to catch up.
-    #[arg(long)]
-    stale: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Scan {
-    name: String,
-    /// Only keys that start with this.
-    #[arg(long, default_value = "", conflicts_with = "view")]
-    prefix: String,
-    /// Only keys of this view; `plugin inspect` lists a plugin's views.
-    #[arg(long)]
-    view: Option<String>,
-    /// Start behind this key.
-    #[arg(long)]
-    after: Option<String>,
-    /// Stop after so many entries.
-    #[arg(long, default_value = "1000")]
-    limit: usize,
-    #[command(flatten)]
-    reading: Reading,
-}
-
-#[derive(Serialize)]
-struct Entry<'a> {
-    key: &'a str,
-    value: Shown,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    plugin: String,
-    identity: String,
-    building: Option<Building>,
-    on_fault: &'static str,
-    parameters: String,
-    phase: String,
-    checkpoint: u64,
-    head: u64,
-    lag: u64,
-    events: u64,
-    fuel: u64,
-    faults: usize,
-    entries: u64,
-    file_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Building {
-    identity: String,
-    phase: String,
-    checkpoint: u64,
-}
-
-impl Building {
-    fn text(&self) -> String {
-        format!("{} at sequence {}, {}", self.identity, count(self.checkpoint), self.phase)
+impl From<OnFault> for model::OnFault {
+    fn from(policy: OnFault) -> Self {
+        match policy {
+            OnFault::Halt => Self::Halt,
+            OnFault::Skip => Self::Skip,
+        }
     }
-}
-
-#[derive(Serialize)]
-struct Verified {
-    projection: String,
-    sequence: u64,
-    entries: u64,
-    digest: String,
-    rebuilt_digest: String,
-    same: bool,
 }
 
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let engine = context.engine()?;
+        let client = &mut context.connect()?;
         match self {
-            Self::Create(create) => create.run(&engine, context),
-            Self::List => list(&engine, context),
-            Self::Status { name } => status(&engine, context, name.as_deref()),
-            Self::Get { name, key, reading } => get(&engine, context, &name, &key, &reading),
-            Self::Scan(scan) => scan.run(&engine, context),
-            Self::Faults { name } => faults(&engine, context, &name),
-            Self::Rebuild { name } => rebuild(&engine, context, &name),
-            Self::Verify { name } => verify(&engine, context, &name),
-            Self::Delete { name } => {
-                engine.delete(&name)?;
-                context.output.remark(&format!("projection {name:?} deleted"));
-                Ok(())
+            Self::Create(create) => create.run(client, context),
+            Self::List => status::list(client, context),
+            Self::Status { name } => status::status(client, context, name.as_deref()),
+            Self::Get(get) => get.run(client, context),
+            Self::Scan(scan) => scan.run(client, context),
+            Self::Faults { name } => check::faults(client, context, &name),
+            Self::Rebuild { name } => check::rebuild(client, context, &name),
+            Self::Upgrade(upgrade) => upgrade.run(client, context),
+            Self::Compare(compare) => compare.run(client, context),
+            Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
+            Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),
+            Self::Abandon { name, previous } => {
+                let how = if previous { "/abandon?state=previous" } else { "/abandon?state=building" };
+                upgrade::switch(client, context, &name, how)
             }
+            Self::Verify { name } => check::verify(client, context, &name),
+            Self::Delete { name } => delete(client, context, &name),
         }
     }
 }
 
-impl Create {
-    fn run(self, engine: &Engine, context: &mut Context) -> Result<(), Error> {
-        let name = self.name.to_string();
-        engine.create(&NewProjection {
-            plugin: self.plugin.unwrap_or_else(|| name.clone()),
-            name: self.name,
-            parameters: self.parameters,
-            on_fault: match self.on_fault {
-                OnFault::Halt => FaultPolicy::Halt,
-                OnFault::Skip => FaultPolicy::Skip,
-            },
-            fuel_per_event: self.fuel_per_event,
-            memory_bytes: self.memory_bytes,
-        })?;
-        let phase = if self.no_wait { Phase::Stopped } else { catch_up::one(engine, context, &name)? };
-        print_short(engine, context, &name)?;
-        match phase {
-            Phase::Live | Phase::Stopped => Ok(()),
-            phase => Err(Error::Incomplete(format!("projection {name:?} was created, but is {phase}"))),
-        }
-    }
-}
-
-impl Scan {
-    fn run(self, engine: &Engine, context: &mut Context) -> Result<(), Error> {
-        let name = &self.name;
-        prepare(engine, context, name, &self.reading)?;
-        let manifest = engine.manifest(name)?;
-        let prefix = match &self.view {
-            None => self.prefix.clone(),
-            Some(view) => match manifest.views.iter().find(|found| found.name == *view) {
-                Some(found) => found.prefix.clone(),
-                None => {
-                    let views: Vec<_> = manifest.views.iter().map(|view| view.name.as_str()).collect();
-                    let views = if views.is_empty() { "none".to_owned() } else { views.join(", ") };
-                    let (name, view) = (name.clone(), view.clone());
-                    return Err(engine::Error::UnknownView { name, view, views }.into());
-                }
-            },
-        };
-        let reader = engine.reader(name)?;
-        // One more than asked for tells whether there are more.
-        let entries = reader.scan(&prefix, self.after.as_deref(), self.limit.saturating_add(1));
-        let entries = entries.map_err(engine::Error::from)?;
-        for (key, value) in entries.iter().take(self.limit) {
-            let entry = Entry { key, value: shown(value, manifest.state_encoding) };
-            context.output.data(&entry, |entry| format!("{}\t{}", entry.key, entry.value.text()))?;
-        }
-        if entries.len() > self.limit {
-            context.output.remark(&format!("there are more; --limit says how many to print (now {})", self.limit));
-        }
-        Ok(())
-    }
-}
-
-/// Lets the state catch up before it is read. What cannot is read as it is, with a warning.
-fn prepare(engine: &Engine, context: &mut Context, name: &str, reading: &Reading) -> Result<(), Error> {
-    if reading.stale {
-        return Ok(());
-    }
-    let phase = catch_up::one(engine, context, name)?;
-    if phase != Phase::Live {
-        let checkpoint = engine.status(name)?.readable.checkpoint.sequence;
-        context.output.warn(&format!("projection {name:?} is {phase}; this is its state at sequence {checkpoint}"));
-    }
+fn delete(client: &mut Client, context: &Context, name: &str) -> Result<(), Error> {
+    client.delete(&wait::path(name, "")).map_err(|error| unsure(error, name))?;
+    context.output.remark(&format!("projection {name:?} deleted"));
     Ok(())
 }
 
-fn get(engine: &Engine, context: &mut Context, name: &str, key: &str, reading: &Reading) -> Result<(), Error> {
-    prepare(engine, context, name, reading)?;
-    let encoding = engine.manifest(name)?.state_encoding;
-    match engine.reader(name)?.get(key).map_err(engine::Error::from)? {
-        Some(value) => {
-            let entry = Entry { key, value: shown(&value, encoding) };
-            context.output.data(&entry, |entry| entry.value.text())
-        }
-        None => Err(Error::NoEntry { projection: name.to_owned(), key: key.to_owned() }),
-    }
-}
-
-fn list(engine: &Engine, context: &mut Context) -> Result<(), Error> {
-    let projections = engine.projections();
-    if projections.is_empty() {
-        context.output.remark("there are no projections; `polyfold projection create NAME --plugin PLUGIN` makes one");
-    }
-    let mut failed = None;
-    for projection in projections {
-        let status = match engine.status(&projection.name) {
-            Ok(status) => status,
-            Err(error) => {
-                context.output.warn(&format!("projection {:?}: {error}", projection.name));
-                failed = Some(error);
-                continue;
-            }
-        };
-        let row = row(engine, &status);
-        context.output.data(&row, |row| {
-            let building = row.building.as_ref().map_or_else(String::new, |new| format!("; building {}", new.text()));
-            let checkpoint = count(row.checkpoint);
-            format!("{:<24} {:<24} {}, checkpoint {checkpoint}{building}", row.name, row.plugin, row.phase)
-        })?;
-    }
-    failed.map_or(Ok(()), |error| Err(error.into()))
-}
-
-fn status(engine: &Engine, context: &mut Context, name: Option<&str>) -> Result<(), Error> {
-    if let Some(name) = name {
-        return print_row(context, &row(engine, &engine.status(name)?));
-    }
-    let mut failed = None;
-    for projection in engine.projections() {
-        match engine.status(&projection.name) {
-            Ok(status) => print_row(context, &row(engine, &status))?,
-            // One that cannot be read must not hide the others.
-            Err(error) => {
-                context.output.warn(&format!("projection {:?}: {error}", projection.name));
-                failed = Some(error);
-            }
-        }
-    }
-    failed.map_or(Ok(()), |error| Err(error.into()))
-}
-
-/// The short form, after something was done with a projection.
-fn print_short(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
-    let row = row(engine, &engine.status(name)?);
-    context.output.data(&row, |row| {
-        let (entries, checkpoint) = (count(row.entries), count(row.checkpoint));
-        let skipped = match row.faults {
-            0 => String::new(),
-            faults => format!("; {faults} faults, see `polyfold projection faults {}`", row.name),
-        };
-        format!("projection {}: {entries} entries at sequence {checkpoint}, {}{skipped}", row.name, row.phase)
-    })
-}
-
-fn row(engine: &Engine, status: &Status) -> Row {
-    let deployment = status.projection.readable();
-    let plugins = engine.installed_plugins();
-    let plugin = plugins.iter().find(|plugin| plugin.digest == deployment.plugin);
-    let plugin =
-        plugin.map_or_else(|| deployment.plugin.clone(), |plugin| format!("{}@{}", plugin.name, plugin.version));
-    let readable = &status.readable;
-    let lag = status.head.0.saturating_sub(readable.checkpoint.sequence.0);
-    Row {
-        name: status.projection.name.clone(),
-        plugin,
-        identity: readable.identity.to_string(),
-        building: status.building.as_ref().map(|building| Building {
-            identity: building.identity.to_string(),
-            phase: phase(building, status.head),
-            checkpoint: building.checkpoint.sequence.0,
-        }),
-        on_fault: deployment.on_fault.as_str(),
-        parameters: deployment.parameters.clone(),
-        phase: phase(readable, status.head),
-        checkpoint: readable.checkpoint.sequence.0,
-        head: status.head.0,
-        lag,
-        events: readable.checkpoint.events,
-        fuel: readable.checkpoint.fuel,
-        faults: readable.faults.len(),
-        entries: readable.size.entries,
-        file_bytes: readable.size.file_bytes,
-    }
-}
-
-fn phase(state: &StateStatus, head: Sequence) -> String {
-    match state.phase {
-        // No command runs projections after it has ended; what has caught up will follow the next append.
-        Phase::Stopped if state.checkpoint.sequence == head => "caught up".to_owned(),
-        Phase::Stopped => "behind".to_owned(),
-        ref phase => phase.to_string(),
-    }
-}
-
-fn print_row(context: &mut Context, row: &Row) -> Result<(), Error> {
-    context.output.data(row, |row| {
-        let rows = [
-            ("projection", row.name.clone()),
-            ("plugin", row.plugin.clone()),
-            ("identity", row.identity.clone()),
-            ("building", row.building.as_ref().map_or_else(|| "-".to_owned(), Building::text)),
-            ("parameters", row.parameters.clone()),
-            ("state", row.phase.clone()),
-            ("checkpoint", format!("{} of {}, {} behind", count(row.checkpoint), count(row.head), count(row.lag))),
-            ("events", format!("{} folded, {} fuel", count(row.events), count(row.fuel))),
-            ("faults", format!("{}, on fault {}", count(row.faults as u64), row.on_fault)),
-            ("entries", format!("{}, file {}", count(row.entries), size(row.file_bytes))),
-        ];
-        rows.map(|(name, value)| format!("{name:<11} {value}")).join("\n")
-    })
-}
-
-fn faults(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
-    let faults = engine.faults(name)?;
-    if faults.is_empty() {
-        context.output.remark(&format!("projection {name:?} has no faults"));
-    }
-    for fault in &faults {
-        context.output.data(fault, |fault| {
-            let Fault { sequence, stream, event_type, schema_version, plugin, kind, message, backtrace, output } =
-                fault;
-            let head = format!("sequence {sequence}  {stream}  {event_type} v{schema_version}  {kind}: {message}");
-            let indented = |name: &str, text: &str| match text.trim_end() {
-                "" => String::new(),
-                text => format!("\n  {name}:\n    {}", text.replace('\n', "\n    ")),
-            };
-            let backtrace = indented("backtrace", backtrace.as_deref().unwrap_or(""));
-            format!("{head}\n  plugin: {plugin}{}{backtrace}", indented("output", output))
-        })?;
-    }
-    Ok(())
-}
-
-fn rebuild(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
-    let head = engine.head().sequence();
-    let bar = context.output.events_bar(name, head.0);
-    let watched = bar.clone();
-    let progress = engine.rebuild(name, move |progress| show(&watched, progress, head));
-    bar.finish_and_clear();
-    progress?;
-    let phase = catch_up::one(engine, context, name)?;
-    print_short(engine, context, name)?;
-    match phase {
-        Phase::Live => Ok(()),
-        phase => Err(Error::Incomplete(format!("projection {name:?} is {phase}"))),
-    }
-}
-
-fn verify(engine: &Engine, context: &mut Context, name: &str) -> Result<(), Error> {
-    let phase = catch_up::one(engine, context, name)?;
-    if phase != Phase::Live {
-        context.output.warn(&format!("projection {name:?} is {phase}; this verifies what it has come to"));
-    }
-    let head = engine.head().sequence();
-    let bar = context.output.events_bar(name, head.0);
-    let watched = bar.clone();
-    let verification = engine.verify(name, move |progress| show(&watched, progress, head));
-    bar.finish_and_clear();
-    let Verification { sequence, entries, live, rebuilt, difference } = verification?;
-    let verified = Verified {
-        projection: name.to_owned(),
-        sequence: sequence.0,
-        entries,
-        digest: live.to_string(),
-        rebuilt_digest: rebuilt.to_string(),
-        same: difference.is_none(),
-    };
-    context.output.data(&verified, |verified| match verified.same {
-        true => format!(
-            "projection {:?} is sound: {} entries at sequence {}, rebuilt with other batch sizes to the same digest {}",
-            verified.projection,
-            count(verified.entries),
-            count(verified.sequence),
-            verified.digest
-        ),
-        false => format!("digest {}, rebuilt {}", verified.digest, verified.rebuilt_digest),
-    })?;
-    let Some(difference) = difference else { return Ok(()) };
-    let encoding = engine.manifest(name)?.state_encoding;
-    let value = |value: Option<Vec<u8>>| value.map_or("nothing".to_owned(), |value| shown(&value, encoding).text());
-    let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-    let what = match difference {
-        Difference::Entry { key, live, rebuilt } => {
-            format!("the first entry that differs is {key:?}: it has {}, rebuilt {}", value(live), value(rebuilt))
-        }
-        Difference::Stopped { sequence, reason } => format!("the rebuild came to sequence {sequence} only: {reason}"),
-        Difference::Fault { sequence, live, rebuilt } => {
-            format!("the faults differ at sequence {sequence}: it has {}, rebuilt {}", text(live), text(rebuilt))
-        }
-    };
-    Err(Error::Found(format!(
-        "projection {name:?} is not deterministic, or its state was changed: {what}; \
-         if a rebuild does not mend it, its plugin depends on something other than the events"
-    )))
+/// Says how to find out whether something was done whose answer was lost.
+fn unsure(error: Error, name: &str) -> Error {
+    error.advised(&format!("`polyfold projection status {name}` shows whether it was done"))
 }

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::Context;
 use super::error::Error;
-use super::select::{Selection, readable};
-use crate::engine::event_to_json;
+use super::selection::{Selection, readable};
+use crate::server::model::Log;
 
 /// Print events, oldest first.
 ///
@@ -16,24 +16,33 @@ pub(super) struct Read {
     selection: Selection,
     /// Stop after so many events.
     #[arg(long, default_value = "100")]
-    limit: usize,
+    limit: u64,
 }
 
 impl Read {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let engine = context.engine()?;
+        let mut client = context.connect()?;
+        // What is appended meanwhile is another reading's.
+        let head = client.get::<Log>("/log")?.head;
+        let end = self.selection.to.map_or(head, |to| to.min(head));
+        let mut since = self.selection.begin(&mut client, head)?;
         let mut left = self.limit;
-        let more = self.selection.each(&engine, &mut |event| {
-            if left == 0 {
-                return Ok(false);
+        while since < end {
+            // One more than asked for tells whether there are more.
+            let page = self.selection.page(&mut client, since, left.saturating_add(1), None)?;
+            for event in page.events.iter().filter(|event| event.sequence <= end) {
+                if left == 0 {
+                    let text = format!("there are more; --limit says how many to print (now {})", self.limit);
+                    context.output.remark(&text);
+                    return Ok(());
+                }
+                left -= 1;
+                context.output.data(event, readable)?;
             }
-            left -= 1;
-            let line = if context.output.is_json() { event_to_json(event)? } else { readable(event)? };
-            context.output.line(&line)?;
-            Ok(true)
-        })?;
-        if more {
-            context.output.remark(&format!("there are more; --limit says how many to print (now {})", self.limit));
+            if page.next <= since {
+                break;
+            }
+            since = page.next;
         }
         Ok(())
     }

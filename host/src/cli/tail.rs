@@ -5,21 +5,27 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::client::Client;
 use super::error::Error;
-use super::select::{Selection, readable};
-use crate::engine::{self, Engine, event_to_json};
+use super::selection::{Selection, readable};
+use crate::server::model::Log;
+use crate::server::problem::Code;
 
-/// Between two looks at the log; the directory is free for other commands meanwhile.
+/// How long a host may wait for the next event before it answers that there is none.
+const WAIT_SECONDS: u64 = 30;
+
+/// Between two looks at a directory that no host serves; it is free for other commands meanwhile.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// Print the newest events, and those to come, until interrupted or past --to.
 ///
-/// Other commands can work on the same data directory meanwhile.
+/// Other commands can work on the same data directory meanwhile, and a host may come and go.
 #[derive(Debug, Args)]
 pub(super) struct Tail {
     #[command(flatten)]
     selection: Selection,
-    /// Begin with so many events from the end of the log (unless --from, --since or --stream says where to begin).
+    /// Begin with so many events from the end of the log (unless --since, --recorded-since or --stream says where to
+    /// begin).
     #[arg(long, default_value = "10", value_name = "N")]
     last: u64,
     /// Stop after so many events.
@@ -27,50 +33,74 @@ pub(super) struct Tail {
     limit: Option<u64>,
 }
 
+/// How far a tail has come.
+struct Place {
+    /// Everything up to here was printed; none before the first look.
+    since: Option<u64>,
+    left: u64,
+}
+
 impl Tail {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let mut selection = self.selection.clone();
-        let mut left = self.limit.unwrap_or(u64::MAX);
-        let says_where = selection.from.is_some() || selection.since.is_some() || selection.stream.is_some();
-        let mut begins_at_end = !says_where;
-        loop {
-            match context.engine() {
-                Ok(engine) => {
-                    if std::mem::take(&mut begins_at_end) {
-                        selection.from = Some((engine.head().sequence().0 + 1).saturating_sub(self.last).max(1));
-                    }
-                    print_new(&engine, context, &mut selection, &mut left)?;
-                }
+        let mut place = Place { since: None, left: self.limit.unwrap_or(u64::MAX) };
+        while !self.is_over(&place) {
+            match context.connect() {
+                Ok(client) => match self.follow(client, context, &mut place) {
+                    Ok(()) => {}
+                    Err(error) if place.since.is_some() && will_pass(&error) => {}
+                    Err(error) => return Err(error),
+                },
                 // Somebody works longer than a command waits; a tail has time.
-                Err(Error::Engine(engine::Error::InUse { .. })) => {}
+                Err(Error::InUse(_)) => {}
                 Err(error) => return Err(error),
             }
             context.output.flush()?;
-            // Nothing can come any more.
-            let is_over = selection.stream.is_none() && selection.to.is_some_and(|to| selection.from > Some(to));
-            if left == 0 || is_over {
+            if !self.is_over(&place) {
+                std::thread::park_timeout(EVERY);
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what there is, and what comes for as long as a host serves.
+    fn follow(&self, mut client: Client, context: &mut Context, place: &mut Place) -> Result<(), Error> {
+        let mut since = match place.since {
+            Some(since) => since,
+            None => self.begin(&mut client)?,
+        };
+        let wait = client.is_served().then_some(WAIT_SECONDS);
+        loop {
+            let page = self.selection.page(&mut client, since, place.left, wait)?;
+            for event in &page.events {
+                place.left -= 1;
+                context.output.data(event, readable)?;
+            }
+            since = page.next.max(since);
+            place.since = Some(since);
+            context.output.flush()?;
+            let is_at_end = since >= page.head && !client.is_served();
+            if self.is_over(place) || is_at_end {
                 return Ok(());
             }
-            std::thread::park_timeout(EVERY);
         }
+    }
+
+    fn begin(&self, client: &mut Client) -> Result<u64, Error> {
+        let Selection { since, stream, recorded_since, .. } = &self.selection;
+        let head = client.get::<Log>("/log")?.head;
+        if since.is_some() || stream.is_some() || recorded_since.is_some() {
+            return self.selection.begin(client, head);
+        }
+        Ok(head.saturating_sub(self.last))
+    }
+
+    /// Whether nothing more can come.
+    fn is_over(&self, place: &Place) -> bool {
+        place.left == 0 || place.since.zip(self.selection.to).is_some_and(|(since, to)| since >= to)
     }
 }
 
-/// Prints what is there, and moves the selection behind it.
-fn print_new(engine: &Engine, context: &mut Context, selection: &mut Selection, left: &mut u64) -> Result<(), Error> {
-    let head = engine.head().sequence();
-    let is_stream = selection.stream.is_some();
-    let mut next = selection.from.unwrap_or(1);
-    selection.each(engine, &mut |event| {
-        if *left == 0 {
-            return Ok(false);
-        }
-        *left -= 1;
-        next = if is_stream { event.version.0 + 1 } else { event.sequence.0 + 1 };
-        let line = if context.output.is_json() { event_to_json(event)? } else { readable(event)? };
-        context.output.line(&line)?;
-        Ok(true)
-    })?;
-    selection.from = Some(if is_stream { next } else { next.max(head.0 + 1) });
-    Ok(())
+/// A host that ends may come again; what was printed is known, so nothing is missed or doubled.
+fn will_pass(error: &Error) -> bool {
+    matches!(error, Error::Broken(_)) || error.code() == Some(Code::ShuttingDown)
 }

@@ -1,14 +1,22 @@
 //! The one writer: takes all appends that are queued, one transaction and one fsync for them, then answers each.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Error;
-use crate::event::{Sequence, Timestamp};
-use crate::log::{Appended, Log, PlanError, Prepared};
+use tokio::sync::oneshot;
+
+use super::key::Key;
+use super::metrics::{Counters, Metrics};
+use super::replay::Replay;
+use super::space::Space;
+use super::sync::{NotAttached, Riders};
+use super::{Error, HeadWatch};
+use crate::event::Timestamp;
+use crate::log::{self, Appended, Log, PlanError, Prepared, Transaction};
 
 /// Appends that may wait for the writer; who comes later waits to hand over. 256 of them fill many commits.
 const QUEUE_MAX: usize = 256;
@@ -16,13 +24,28 @@ const QUEUE_MAX: usize = 256;
 /// Events in one commit: enough to make the fsync cheap, few enough that the first in the queue is not kept waiting.
 const GROUP_EVENTS_MAX: usize = 20_000;
 
-/// How long the writer has had nothing to do when it settles the file: long beside a commit, and short enough that a
-/// crash most likely finds it settled.
+/// How long the writer has had nothing to do when it settles the files: long beside a commit, and short enough that a
+/// crash most likely finds them settled.
 const REST: Duration = Duration::from_millis(200);
 
-struct Job {
+enum Job {
+    Append(Box<Submitted>),
+    /// What has to happen between two groups of appends.
+    Control(Box<dyn FnOnce(&mut Riders) + Send>),
+}
+
+struct Submitted {
     prepared: Prepared,
-    answer: SyncSender<Result<Appended, Error>>,
+    answer: Answer,
+}
+
+/// Where the answer to an append goes: to a thread or to a task.
+type Answer = oneshot::Sender<Result<Appended, Error>>;
+
+/// An append that goes with the group in hand.
+struct Accepted {
+    answer: Answer,
+    appended: Appended,
 }
 
 /// The thread that writes the log.
@@ -30,17 +53,26 @@ pub(super) struct Writer {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     head: Arc<HeadWatch>,
-    commits: Arc<AtomicU64>,
+    counters: Arc<Counters>,
 }
 
-/// Waits for the answer to one append.
+/// Waits for the answer to one append: until it is durable or refused.
 #[derive(Debug)]
-pub struct Ticket(Receiver<Result<Appended, Error>>);
+pub struct Ticket(oneshot::Receiver<Result<Appended, Error>>);
 
 impl Ticket {
-    /// Waits until the append is durable or refused.
+    /// Waits as a thread.
     pub fn wait(self) -> Result<Appended, Error> {
-        self.0.recv().unwrap_or(Err(Error::WriterStopped))
+        self.0.blocking_recv().unwrap_or(Err(Error::WriterStopped))
+    }
+}
+
+/// Waits as a task.
+impl Future for Ticket {
+    type Output = Result<Appended, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(Error::WriterStopped)))
     }
 }
 
@@ -48,16 +80,25 @@ impl Writer {
     pub(super) fn start(log: Arc<Log>) -> Self {
         let (jobs, queue) = sync_channel(QUEUE_MAX);
         let head = Arc::new(HeadWatch::new(log.head().sequence));
-        let watch = Arc::clone(&head);
-        let commits = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&commits);
-        let run = move || write_until_closed(&log, &queue, &watch, &counter);
-        let thread = std::thread::Builder::new().name("log-writer".into()).spawn(run).expect("a thread can be started");
-        Self { jobs: Some(jobs), thread: Some(thread), head, commits }
+        let counters = Arc::new(Counters::new());
+        let run = Run {
+            riders: Riders::new(Arc::clone(&log)),
+            log,
+            queue,
+            next: None,
+            head: Arc::clone(&head),
+            counters: Arc::clone(&counters),
+        };
+        let thread = std::thread::Builder::new().name("log-writer".into()).spawn(|| run.until_closed());
+        Self { jobs: Some(jobs), thread: Some(thread.expect("a thread can be started")), head, counters }
     }
 
     pub(super) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.counters.read().commits
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        self.counters.read()
     }
 
     pub(super) fn head(&self) -> &HeadWatch {
@@ -69,11 +110,62 @@ impl Writer {
     }
 
     pub(super) fn submit(&self, prepared: Prepared) -> Ticket {
-        let (answer, ticket) = sync_channel(1);
-        let jobs = self.jobs.as_ref().expect("there until the writer is dropped");
+        let (answer, ticket) = oneshot::channel();
         // If the writer is gone, the job's sender drops with the job and the ticket says so.
-        drop(jobs.send(Job { prepared, answer }));
+        drop(self.jobs().send(Job::Append(Box::new(Submitted { prepared, answer }))));
         Ticket(ticket)
+    }
+
+    /// The same without waiting for a place in the queue; gives the append back if there is none.
+    pub(super) fn try_submit(&self, prepared: Prepared) -> Result<Ticket, Prepared> {
+        let (answer, ticket) = oneshot::channel();
+        match self.jobs().try_send(Job::Append(Box::new(Submitted { prepared, answer }))) {
+            Err(TrySendError::Full(Job::Append(submitted))) => Err(submitted.prepared),
+            Ok(()) | Err(_) => Ok(Ticket(ticket)),
+        }
+    }
+
+    /// Does something between two groups of appends, behind all that was submitted before, and returns its answer.
+    pub(super) fn control<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Riders) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, done) = sync_channel(1);
+        self.control_later(move |riders| drop(answer.send(run(riders))));
+        done.recv().map_err(|_| Error::WriterStopped)
+    }
+
+    /// As [`control`](Self::control), without waiting.
+    pub(super) fn control_later(&self, run: impl FnOnce(&mut Riders) + Send + 'static) {
+        drop(self.jobs().send(Job::Control(Box::new(run))));
+    }
+
+    /// Applies a projection within every append from now on, and unblocks it.
+    pub(super) fn attach(&self, key: &Key, replay: Replay) -> Result<(), NotAttached> {
+        let key = key.clone();
+        let attached = self.control(move |riders| riders.attach(&key, replay));
+        attached.unwrap_or_else(|error| Err(NotAttached { replay: None, error }))
+    }
+
+    /// Applies a projection no longer; hands it back, durable, with all that was appended before.
+    pub(super) fn detach(&self, key: &Key) -> Result<Option<Replay>, Error> {
+        let key = key.clone();
+        self.control(move |riders| riders.detach(&key))
+    }
+
+    /// Refuses every append from now on, because this projection serves but cannot follow.
+    pub(super) fn block(&self, name: &str, reason: &str) -> Result<(), Error> {
+        let (name, reason) = (name.to_owned(), reason.to_owned());
+        self.control(move |riders| riders.block(&name, &reason))
+    }
+
+    pub(super) fn unblock(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.control(move |riders| riders.unblock(&name))
+    }
+
+    fn jobs(&self) -> &SyncSender<Job> {
+        self.jobs.as_ref().expect("there until the writer is dropped")
     }
 }
 
@@ -87,96 +179,168 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(log: &Log, queue: &Receiver<Job>, head: &HeadWatch, commits: &AtomicU64) {
-    let mut is_settled = true;
-    loop {
-        let job = if is_settled { queue.recv().map_err(RecvTimeoutError::from) } else { queue.recv_timeout(REST) };
-        match job {
-            Ok(first) => {
-                commits.fetch_add(1, Ordering::Relaxed);
-                write_group(log, first, queue, head);
-                is_settled = false;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                if let Err(error) = log.settle() {
-                    tracing::warn!("the log's file could not be settled: {error}");
+/// The writer's thread.
+struct Run {
+    log: Arc<Log>,
+    riders: Riders,
+    queue: Receiver<Job>,
+    /// What came out of the queue but did not belong into the group.
+    next: Option<Job>,
+    head: Arc<HeadWatch>,
+    counters: Arc<Counters>,
+}
+
+/// Why a group was not written; everyone in it is told.
+#[derive(Clone)]
+enum Failed {
+    Log(Arc<log::Error>),
+    Full { free_bytes: u64, needed_bytes: u64 },
+    Projection { projection: String, reason: String },
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Log(error) => Self::Commit(error),
+            Failed::Full { free_bytes, needed_bytes } => Self::DiskFull { free_bytes, needed_bytes },
+            Failed::Projection { projection, reason } => Self::ProjectionUnavailable { projection, reason },
+        }
+    }
+}
+
+impl Run {
+    fn until_closed(mut self) {
+        let mut is_settled = true;
+        loop {
+            match self.receive(is_settled) {
+                Ok(Job::Append(first)) => {
+                    self.write_group(*first);
+                    self.riders.settle(false);
+                    is_settled = false;
                 }
-                is_settled = true;
+                Ok(Job::Control(control)) => {
+                    control(&mut self.riders);
+                    is_settled = false;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.log.settle() {
+                        tracing::warn!("the log's file could not be settled: {error}");
+                    }
+                    self.riders.settle(true);
+                    is_settled = true;
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.riders.settle(true),
             }
-            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
-}
 
-/// One transaction: every queued append is planned, all that were accepted are written, then every one is answered.
-fn write_group(log: &Log, first: Job, queue: &Receiver<Job>, head: &HeadWatch) {
-    let mut transaction = match log.begin() {
-        Ok(transaction) => transaction,
-        Err(error) => return drop(first.answer.send(Err(error.into()))),
-    };
-    let now = Timestamp::now();
-    let mut accepted = Vec::new();
-    let mut events = 0;
-    let mut job = first;
-    loop {
-        events += job.prepared.append().events.len();
-        match transaction.plan(job.prepared, now) {
-            Ok(appended) => accepted.push((job.answer, appended)),
-            Err(PlanError::Refused(refused)) => drop(job.answer.send(Err(refused.into()))),
-            Err(PlanError::Log(error)) => drop(job.answer.send(Err(error.into()))),
-        }
-        if events >= GROUP_EVENTS_MAX {
-            break;
-        }
-        match queue.try_recv() {
-            Ok(next) => job = next,
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+    fn receive(&mut self, is_settled: bool) -> Result<Job, RecvTimeoutError> {
+        match self.next.take() {
+            Some(job) => Ok(job),
+            None if is_settled => self.queue.recv().map_err(RecvTimeoutError::from),
+            None => self.queue.recv_timeout(REST),
         }
     }
-    let failed = transaction.commit().err().map(Arc::new);
-    // Before the answers: who has one and waits for a projection waits for its own events, too.
-    head.set(log.head().sequence);
-    for (answer, appended) in accepted {
-        // Who no longer waits for the answer has it in the log all the same.
-        drop(answer.send(failed.clone().map_or(Ok(appended), |error| Err(Error::Commit(error)))));
-    }
-}
 
-/// Where the log ends, and a way to wait for more.
-#[derive(Debug)]
-pub struct HeadWatch {
-    head: Mutex<Sequence>,
-    moved: Condvar,
-}
-
-impl HeadWatch {
-    fn new(head: Sequence) -> Self {
-        Self { head: Mutex::new(head), moved: Condvar::new() }
-    }
-
-    pub fn sequence(&self) -> Sequence {
-        *self.head.lock().expect("no thread panics while it holds the head")
-    }
-
-    /// Waits until the log ends behind `known`, the time is over, or the waiting is: `is_over` is asked before, and
-    /// who changes its answer calls `wake`.
-    pub fn wait_beyond(&self, known: Sequence, at_most: Duration, is_over: impl Fn() -> bool) -> Sequence {
-        let head = self.head.lock().expect("no thread panics while it holds the head");
-        if *head > known || is_over() {
-            return *head;
+    /// One transaction: every queued append is planned, all that were accepted are written, then every one is answered.
+    fn write_group(&mut self, first: Submitted) {
+        let log = Arc::clone(&self.log);
+        let mut transaction = match log.begin() {
+            Ok(transaction) => transaction,
+            Err(error) => return self.refuse(first.answer, error.into()),
+        };
+        self.riders.begin_group();
+        let mut space = Space::beside(log.path());
+        let accepted = self.plan_group(&mut transaction, first, &mut space);
+        let began = Instant::now();
+        let failed = self.commit(transaction, space).err();
+        // Before the answers: who has one and waits for a projection waits for its own events, too.
+        self.head.set(log.head().sequence);
+        match &failed {
+            Some(_) => self.counters.refused(accepted.len() as u64),
+            None => {
+                let places = accepted.iter().flat_map(|accepted| &accepted.appended.events);
+                let events = places.filter(|placed| !placed.duplicate).count() as u64;
+                self.counters.accepted(accepted.len() as u64, events, began.elapsed());
+            }
         }
-        *self.moved.wait_timeout(head, at_most).expect("no thread panics while it holds the head").0
+        for Accepted { answer, appended } in accepted {
+            // Who no longer waits for the answer has it in the log all the same.
+            drop(answer.send(failed.clone().map_or(Ok(appended), |failed| Err(failed.into()))));
+        }
     }
 
-    /// Wakes everyone who waits, to look whether it should stop.
-    pub(super) fn wake(&self) {
-        // Taken so that nobody stands between its question and its wait.
-        let _head = self.head.lock().expect("no thread panics while it holds the head");
-        self.moved.notify_all();
+    /// Plans the first append and those that are queued; who is refused is told so at once.
+    fn plan_group(&mut self, transaction: &mut Transaction<'_>, first: Submitted, space: &mut Space) -> Vec<Accepted> {
+        let now = Timestamp::now();
+        let mut accepted = Vec::new();
+        let mut events = 0;
+        let mut job = first;
+        loop {
+            events += job.prepared.append().events.len();
+            let taken = space.take(job.prepared.bytes() as u64);
+            match taken.and_then(|()| self.plan(transaction, job.prepared, now)) {
+                Ok(appended) => accepted.push(Accepted { answer: job.answer, appended }),
+                Err(error) => self.refuse(job.answer, error),
+            }
+            if events >= GROUP_EVENTS_MAX {
+                return accepted;
+            }
+            match self.queue.try_recv() {
+                Ok(Job::Append(next)) => job = *next,
+                Ok(control @ Job::Control(_)) => {
+                    self.next = Some(control);
+                    return accepted;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return accepted,
+            }
+        }
     }
 
-    fn set(&self, head: Sequence) {
-        *self.head.lock().expect("no thread panics while it holds the head") = head;
-        self.moved.notify_all();
+    /// Places one append, and lets the projections have it that may refuse it.
+    fn plan(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        prepared: Prepared,
+        now: Timestamp,
+    ) -> Result<Appended, Error> {
+        let appended = transaction.plan(prepared, now).map_err(|error| match error {
+            PlanError::Refused(refused) => Error::from(refused),
+            PlanError::Log(error) => Error::from(error),
+        })?;
+        if !self.riders.is_empty()
+            && let Err(refused) = self.riders.ride(&transaction.planned())
+        {
+            transaction.unplan();
+            return Err(refused);
+        }
+        Ok(appended)
+    }
+
+    /// Writes the group: first what can fail of the states, then the log, which decides, then the states follow.
+    fn commit(&mut self, transaction: Transaction<'_>, space: Space) -> Result<(), Failed> {
+        if let Err((projection, reason)) = self.riders.prepare() {
+            self.riders.drop_group();
+            return Err(Failed::Projection { projection, reason });
+        }
+        match transaction.commit() {
+            Ok(head) => {
+                self.riders.keep_group(head);
+                Ok(())
+            }
+            Err(error) => {
+                self.riders.drop_group();
+                if error.is_disk_full() {
+                    let (free_bytes, needed_bytes) = space.found_full(self.log.path());
+                    return Err(Failed::Full { free_bytes, needed_bytes });
+                }
+                Err(Failed::Log(Arc::new(error)))
+            }
+        }
+    }
+
+    fn refuse(&self, answer: Answer, error: Error) {
+        self.counters.refused(1);
+        drop(answer.send(Err(error)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct InstalledPlugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// An upcaster that was removed, but is kept for the states that were made with it until they are gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) removed: bool,
 }
 
 impl InstalledPlugin {
@@ -68,14 +71,28 @@ impl FaultPolicy {
     }
 }
 
-/// A projection: what it runs, which state serves, and which is being built beside it.
+/// A projection: what it runs, which state serves, which is being built beside it, and which served before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Projection {
     pub name: String,
+    /// Applied inside the append, so that a reader sees its own write.
+    #[serde(default)]
+    pub sync: bool,
     /// What serves; absent until the first build has caught up.
     pub serving: Option<Deployment>,
-    /// What is being built and will serve when it has caught up.
+    /// What is being built, or built and waiting to be promoted.
     pub building: Option<Deployment>,
+    /// Whether what is being built serves as soon as it has caught up.
+    #[serde(default = "always")]
+    pub auto_promote: bool,
+    /// What served before; it goes on following, so that a rollback is a matter of a name.
+    #[serde(default)]
+    pub previous: Option<Deployment>,
+}
+
+/// Before there was a choice, everything that was built took over by itself.
+fn always() -> bool {
+    true
 }
 
 impl Projection {
@@ -87,6 +104,26 @@ impl Projection {
     /// What answers readers: the serving deployment, or the first one while it is built.
     pub fn readable(&self) -> &Deployment {
         self.serving.as_ref().or(self.building.as_ref()).expect("a projection has at least one deployment")
+    }
+
+    /// Everything that it runs.
+    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        [&self.serving, &self.building, &self.previous].into_iter().flatten()
+    }
+
+    /// Lets one of its other deployments serve; what served is then the previous one. Returns what is kept no longer.
+    pub(super) fn switch_to(&mut self, identity: Digest) -> Option<Deployment> {
+        let is =
+            |deployment: &Option<Deployment>| deployment.as_ref().is_some_and(|found| found.identity() == identity);
+        if is(&self.building) {
+            let served = std::mem::replace(&mut self.serving, self.building.take());
+            let dropped = if served.is_some() { std::mem::replace(&mut self.previous, served) } else { None };
+            return dropped.filter(|dropped| self.deployments().all(|kept| kept != dropped));
+        }
+        if is(&self.previous) {
+            std::mem::swap(&mut self.serving, &mut self.previous);
+        }
+        None
     }
 }
 
@@ -102,7 +139,9 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) struct Catalogue {
     path: PathBuf,
-    content: Mutex<Content>,
+    /// One change at a time. Some take long, because they compile plugins: readers never wait for this lock.
+    changing: Mutex<()>,
+    content: Arc<RwLock<Arc<Content>>>,
 }
 
 impl Catalogue {
@@ -114,39 +153,73 @@ impl Catalogue {
             }
             Err(source) => return Err(Error::File { path: path.to_owned(), source }),
         };
-        Ok(Self { path: path.to_owned(), content: Mutex::new(content) })
+        let content = Arc::new(RwLock::new(Arc::new(content)));
+        Ok(Self { path: path.to_owned(), changing: Mutex::default(), content })
     }
 
-    /// A copy of all that the catalogue says.
-    pub(super) fn content(&self) -> Content {
-        self.content.lock().expect("no thread panics while it holds the catalogue").clone()
+    /// All that the catalogue says now.
+    pub(super) fn content(&self) -> Arc<Content> {
+        Arc::clone(&self.content.read().expect("no thread panics while it holds the catalogue"))
     }
 
     pub(super) fn projection(&self, name: &str) -> Result<Projection, Error> {
-        let content = self.content.lock().expect("no thread panics while it holds the catalogue");
-        content.projections.get(name).cloned().ok_or_else(|| Error::UnknownProjection(name.to_owned()))
+        self.content().projection(name).cloned()
     }
 
     /// Changes the catalogue; durable on return. Nothing changes if `change` fails or the file cannot be written.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Content) -> Result<T, Error>) -> Result<T, Error> {
-        let mut content = self.content.lock().expect("no thread panics while it holds the catalogue");
-        let mut changed = content.clone();
-        let result = change(&mut changed)?;
-        write(&self.path, &changed).map_err(Error::file(&self.path))?;
-        *content = changed;
-        Ok(result)
-    }
-
-    /// Lets what was built serve. Nothing happens if something else is being built by now.
-    pub(super) fn promote(&self, name: &str, identity: Digest) -> Result<(), Error> {
-        self.change(|content| {
-            if let Some(projection) = content.projections.get_mut(name)
-                && projection.building.as_ref().is_some_and(|building| building.identity() == identity)
-            {
-                projection.serving = projection.building.take();
-            }
+        self.change_when(change, |show| {
+            show();
             Ok(())
         })
+    }
+
+    /// The same, but readers see it when `when` calls what it is given: that is for changes that must come between two
+    /// appends, on the writer's thread, which writes no file for it.
+    pub(super) fn change_when<T>(
+        &self,
+        change: impl FnOnce(&mut Content) -> Result<T, Error>,
+        when: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<(), Error>,
+    ) -> Result<T, Error> {
+        // A change that panicked changed nothing.
+        let _changing = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changed = Content::clone(&self.content());
+        let result = change(&mut changed)?;
+        write(&self.path, &changed).map_err(Error::file(&self.path))?;
+        let content = Arc::clone(&self.content);
+        let show = move || {
+            *content.write().expect("no thread panics while it holds the catalogue") = Arc::new(changed);
+        };
+        when(Box::new(show))?;
+        Ok(result)
+    }
+}
+
+impl Content {
+    /// The plugins that users see, in the order of installation.
+    pub(super) fn present(&self) -> Vec<InstalledPlugin> {
+        self.plugins.iter().filter(|plugin| !plugin.removed).cloned().collect()
+    }
+
+    /// Takes out the removed plugins that no state needs any more.
+    pub(super) fn purge(&mut self) -> Vec<Digest> {
+        let needed: Vec<String> = self
+            .projections
+            .values()
+            .flat_map(Projection::deployments)
+            .flat_map(Deployment::digests)
+            .map(str::to_owned)
+            .collect();
+        let is_over = |plugin: &InstalledPlugin| plugin.removed && !needed.contains(&plugin.digest);
+        self.plugins.extract_if(.., |plugin| is_over(plugin)).map(|plugin| plugin.digest()).collect()
+    }
+
+    pub(super) fn projection(&self, name: &str) -> Result<&Projection, Error> {
+        self.projections.get(name).ok_or_else(|| Error::UnknownProjection(name.to_owned()))
+    }
+
+    pub(super) fn projection_mut(&mut self, name: &str) -> Result<&mut Projection, Error> {
+        self.projections.get_mut(name).ok_or_else(|| Error::UnknownProjection(name.to_owned()))
     }
 }
 
@@ -155,8 +228,7 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
     if content.format != FORMAT {
         return Err(format!("written in format {}, this version knows format {FORMAT}", content.format));
     }
-    let deployments = content.projections.values().flat_map(|projection| [&projection.serving, &projection.building]);
-    let in_deployments = deployments.flatten().flat_map(Deployment::digests);
+    let in_deployments = content.projections.values().flat_map(Projection::deployments).flat_map(Deployment::digests);
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;

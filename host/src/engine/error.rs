@@ -45,6 +45,16 @@ pub enum Error {
     UnknownProjection(String),
     #[error("projection {0:?} exists already; delete it first, or choose another name")]
     ProjectionExists(String),
+    #[error("projection {name:?} has no {wanted} state; `polyfold projection status {name}` shows what it has")]
+    NoOtherState { name: String, wanted: &'static str },
+    #[error(
+        "projection {name:?}: the state that should serve is at sequence {checkpoint} of {head} and {state}; it can serve when it has caught up"
+    )]
+    NotCaughtUp { name: String, checkpoint: Sequence, head: Sequence, state: String },
+    #[error(
+        "the states cannot be replayed for a comparison: {reason}; try again, or compare without the first difference"
+    )]
+    NotCompared { reason: String },
     #[error("parameters must be a JSON object: {0}")]
     Parameters(String),
     #[error("projection {name:?} has no view {view:?}; it has {views}")]
@@ -59,6 +69,18 @@ pub enum Error {
         "projection {name:?} was made from another history of this log: the events up to its checkpoint {checkpoint} are not those in the log; run `polyfold projection rebuild {name}`"
     )]
     OtherHistory { name: String, checkpoint: Sequence },
+    /// An append's own fault: nothing of it is written.
+    #[error(
+        "projection {projection:?} refuses the event that would be at sequence {sequence}: {kind}: {message}; nothing was appended"
+    )]
+    RefusedByProjection { projection: String, sequence: Sequence, kind: String, message: String },
+    /// Says nothing of the append: the same may go well later.
+    #[error(
+        "projection {projection:?} is applied within each append and cannot be now ({reason}); try again, or delete the projection"
+    )]
+    ProjectionUnavailable { projection: String, reason: String },
+    #[error("the disk is full: {free_bytes} bytes are free and {needed_bytes} are needed; make room and append again")]
+    DiskFull { free_bytes: u64, needed_bytes: u64 },
     #[error(
         "a state of plugin {plugin} was made with upcaster {upcaster}, which is no longer installed; install it again, or `polyfold projection rebuild` what runs the plugin"
     )]
@@ -78,6 +100,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk has no room for what was to be written: nothing else is wrong, and the same goes well later.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Log(error) => error.is_disk_full(),
+            Self::Commit(error) => error.is_disk_full(),
+            Self::State(error) => error.is_disk_full(),
+            Self::Plugin(plugin::Error::Io { source, .. }) | Self::File { source, .. } => {
+                matches!(source.kind(), FileTooLarge | QuotaExceeded | StorageFull)
+            }
+            _ => false,
+        }
+    }
+
     /// Wraps what went wrong with a file.
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -1,8 +1,9 @@
 //! Feeds a batch to a projection: all at once if that works, else in halves, until a faulty event stands alone.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{FaultPolicy, Sizing, UpcastFault, faults};
 use crate::event::{Batch, EventRef};
@@ -15,17 +16,24 @@ pub(super) struct Feed {
     pub(super) parameters: Arc<str>,
     pub(super) policy: FaultPolicy,
     pub(super) sizing: Sizing,
+    /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
+    pub(super) stop: Arc<AtomicBool>,
+    is_strict: bool,
     overlay: Arc<Mutex<Overlay>>,
 }
 
 /// What became of a batch. Everything before the end of `fed` is in the overlay or among the faults.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Fed {
     /// How many of the rows, from the first, are done with.
     pub(super) rows: usize,
     /// How many of those the plugin folded.
     pub(super) folded: u64,
     pub(super) fuel: u64,
+    /// The most memory that one of the calls had.
+    pub(super) memory_bytes: usize,
+    /// How long the last call took.
+    pub(super) call_took: Duration,
     /// Events that were passed over.
     pub(super) skipped: Vec<Fault>,
     pub(super) stopped: Option<Stopped>,
@@ -48,7 +56,15 @@ impl Feed {
         sizing: Sizing,
         overlay: Overlay,
     ) -> Self {
-        Self { projection, parameters, policy, sizing, overlay: Arc::new(Mutex::new(overlay)) }
+        Self {
+            projection,
+            parameters,
+            policy,
+            sizing,
+            stop: Arc::default(),
+            is_strict: false,
+            overlay: Arc::new(Mutex::new(overlay)),
+        }
     }
 
     pub(super) fn overlay(&self) -> MutexGuard<'_, Overlay> {
@@ -57,12 +73,23 @@ impl Feed {
 
     /// Feeds the rows of a batch in calls of the size that the sizing says.
     pub(super) fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
-        let mut fed = Fed { rows: 0, folded: 0, fuel: 0, skipped: Vec::new(), stopped: None };
+        let mut fed = Fed::default();
         while fed.rows < batch.len() && fed.stopped.is_none() {
             let end = batch.len().min(fed.rows + self.sizing.next());
             self.feed_range(batch, fed.rows..end, &mut fed);
         }
         fed
+    }
+
+    /// Does something as under the policy `halt`, whatever the policy is. Somebody waits for it: what ran out of time as a
+    /// whole is not tried again in parts.
+    pub(super) fn strictly<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let policy = std::mem::replace(&mut self.policy, FaultPolicy::Halt);
+        self.is_strict = true;
+        let done = run(self);
+        self.is_strict = false;
+        self.policy = policy;
+        done
     }
 
     /// Feeds what the caller could not even upcast: a fault of the event, or a pause.
@@ -75,25 +102,33 @@ impl Feed {
     }
 
     fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        if self.stop.load(Ordering::Relaxed) {
+            fed.stopped = Some(Stopped::Pause("it was asked to stop".to_owned()));
+            return;
+        }
         let began = Instant::now();
         let events = range.len();
+        self.overlay().begin();
         let Outcome { usage, output, result, .. } = self.projection.apply(Call {
             events: Arc::clone(batch),
             range: range.clone(),
             parameters: Arc::clone(&self.parameters),
             state: Box::new(Access(Arc::clone(&self.overlay))),
         });
+        fed.memory_bytes = fed.memory_bytes.max(usage.memory_bytes);
+        fed.call_took = began.elapsed();
         match result {
             Ok(()) => {
-                self.overlay().keep_call();
-                self.sizing.succeeded(events, began.elapsed());
+                self.overlay().keep();
+                self.sizing.succeeded(events, fed.call_took);
                 fed.rows = range.end;
                 fed.folded += events as u64;
                 fed.fuel += usage.fuel;
             }
             Err(failure) => {
-                self.overlay().drop_call();
-                if failure.may_be_of_one_event() && events > 1 {
+                self.overlay().discard();
+                let is_over = self.is_strict && !failure.is_deterministic();
+                if failure.may_be_of_one_event() && events > 1 && !is_over {
                     self.feed_halves(batch, range, fed);
                 } else {
                     self.fail(batch.event(range.start), &failure, &output, fed);

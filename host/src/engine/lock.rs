@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Error;
@@ -12,11 +12,14 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// Held as long as it lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(super) struct Lock {
+    dir: PathBuf,
+    _file: File,
+}
 
 impl Lock {
-    /// Takes the lock of `dir`, waiting for another process at most `wait`.
-    pub(super) fn acquire(dir: &Path, wait: Duration) -> Result<Self, Error> {
+    /// Takes the lock of `dir`, waiting for another process at most `wait`. Whoever waits for this one is told `holder`.
+    pub(super) fn acquire(dir: &Path, wait: Duration, holder: &str) -> Result<Self, Error> {
         let path = dir.join("lock");
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(Error::file(&path))?;
@@ -36,13 +39,18 @@ impl Lock {
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "{}", std::process::id())
+            let id = std::process::id();
+            if holder.is_empty() { writeln!(file, "{id}") } else { writeln!(file, "{id} ({holder})") }
         };
         // The number is for people; on a full disk the lock holds without it.
         if let Err(error) = write(&mut file) {
             tracing::warn!("{}: {error}", path.display());
         }
-        Ok(Self(file))
+        Ok(Self { dir: dir.to_owned(), _file: file })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 
@@ -53,10 +61,11 @@ mod tests {
     #[test]
     fn the_second_to_ask_is_told_who_has_the_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Lock::acquire(dir.path(), Duration::ZERO).unwrap();
-        let error = Lock::acquire(dir.path(), Duration::from_millis(30)).unwrap_err();
-        assert!(error.to_string().contains(&format!("in use by process {}", std::process::id())), "{error}");
+        let held = Lock::acquire(dir.path(), Duration::ZERO, "polyfold serve").unwrap();
+        let error = Lock::acquire(dir.path(), Duration::from_millis(30), "").unwrap_err();
+        let told = format!("in use by process {} (polyfold serve)", std::process::id());
+        assert!(error.to_string().contains(&told), "{error}");
         drop(held);
-        Lock::acquire(dir.path(), Duration::ZERO).unwrap();
+        Lock::acquire(dir.path(), Duration::ZERO, "").unwrap();
     }
 }

@@ -1,19 +1,20 @@
-//! Projections of a data directory: creating, running, reading, rebuilding and deleting them.
+//! Projections of a data directory: creating, starting and deleting them.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
 
-use super::catalogue::sync_parent;
 use super::feed::Feed;
-use super::progress::Meter;
-use super::replay::{End, Replay, Source, overlay_of};
+use super::key::Key;
+use super::outlet::Outlet;
+use super::portion::Want;
+use super::replay::{Replay, overlay_of};
+use super::source::Source;
 use super::worker::{Duty, Worker};
 use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
 use crate::cbor;
-use crate::event::{Digest, PluginName, Sequence};
-use crate::plugin::{Limits, ProjectionManifest};
-use crate::state::{Reader, Store};
+use crate::event::{Digest, PluginName};
+use crate::plugin::{self, Limits};
+use crate::state::Store;
 
 /// What a user says of a projection that is to be made.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct NewProjection {
     pub on_fault: FaultPolicy,
     pub fuel_per_event: Option<u64>,
     pub memory_bytes: Option<u64>,
+    /// Apply it inside each append.
+    pub sync: bool,
 }
 
 impl Engine {
@@ -43,18 +46,20 @@ impl Engine {
             limits: Vec::new(),
             on_fault: new.on_fault,
         };
-        let deployment = self.deploy(&draft, &*self.chains()?)?;
-        let name = new.name.to_string();
-        let projection = Projection { name: name.clone(), serving: None, building: Some(deployment) };
-        let added = projection.clone();
-        self.catalogue.change(move |content| match content.projections.contains_key(&name) {
-            true => Err(Error::ProjectionExists(name)),
-            false => {
-                content.projections.insert(name, added);
-                Ok(())
+        // Not while one of that name is deleted: its workers are not those of the new one.
+        let _starting = self.starting();
+        self.hub.catalogue.change(|content| {
+            let name = new.name.to_string();
+            if content.projections.contains_key(&name) {
+                return Err(Error::ProjectionExists(name));
             }
-        })?;
-        Ok(projection)
+            let building = Some(self.deploy(&draft, &*self.chains_of(&content.present())?)?);
+            let (sync, auto_promote) = (new.sync, true);
+            let projection =
+                Projection { name: name.clone(), sync, serving: None, building, auto_promote, previous: None };
+            content.projections.insert(name, projection.clone());
+            Ok(projection)
+        })
     }
 
     /// What a deployment becomes with these upcasters in force.
@@ -68,152 +73,175 @@ impl Engine {
 
     /// All projections, by name.
     pub fn projections(&self) -> Vec<Projection> {
-        self.catalogue.content().projections.into_values().collect()
+        self.hub.catalogue.content().projections.values().cloned().collect()
     }
 
     pub fn projection(&self, name: &str) -> Result<Projection, Error> {
-        self.catalogue.projection(name)
+        self.hub.catalogue.projection(name)
     }
 
-    /// What the plugin of a projection says of itself.
-    pub fn manifest(&self, name: &str) -> Result<ProjectionManifest, Error> {
-        let readable = self.projection(name)?.readable().clone();
-        Ok(self.projection_plugin(readable.plugin(), &readable.limits())?.manifest().clone())
-    }
-
-    /// Lets a projection run on a thread of its own. Nothing happens if it runs already.
+    /// Lets a projection run: each of its states on a thread of its own. Nothing happens to those that run already.
+    ///
+    /// # Errors
+    /// If the state that answers readers cannot run, and none that can is about to take its place. That a state beside
+    /// it cannot run is in the log.
     pub fn start(&self, name: &str) -> Result<(), Error> {
         let projection = self.projection(name)?;
-        let wanted = projection.wanted();
-        let key = PluginName::new(name).map_err(|_| Error::UnknownProjection(name.to_owned()))?;
-        let mut workers = self.workers();
-        if workers.get(&key).is_some_and(|worker| worker.identity == wanted.identity()) {
+        let readable = self.start_state(&projection, projection.readable());
+        let mut takes_over = false;
+        for other in projection.deployments().filter(|other| *other != projection.readable()) {
+            match self.start_state(&projection, other) {
+                Ok(()) => takes_over |= self.hub.serves_when_built(name, other.identity()),
+                Err(error) => {
+                    let state = other.identity().short();
+                    tracing::error!(projection = name, state, "a state beside the one that serves cannot run: {error}");
+                }
+            }
+        }
+        readable.or_else(|error| if takes_over { Ok(()) } else { Err(error) })
+    }
+
+    /// Starts the projections that every append has to reach, and waits a moment until the writer has them. Until it has
+    /// one, appends are refused and say why.
+    pub(super) fn start_sync(&self) {
+        /// What a crash made a state lose is made up for in less; what takes longer is not waited for.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let give_up = Instant::now() + PATIENCE;
+        for projection in self.projections().iter().filter(|projection| projection.sync && projection.serving.is_some())
+        {
+            let name = &projection.name;
+            self.hub.block(name, "it has not caught up since the data directory was opened");
+            if let Err(error) = self.start(name) {
+                self.hub.block(name, &error.to_string());
+                continue;
+            }
+            let Ok(Some(worker)) = self.hub.readable(name) else {
+                self.hub.block(name, "its state cannot run; appends are taken when the one that is being built serves");
+                continue;
+            };
+            let is_over = |progress: &Progress| {
+                let is_moving = matches!(progress.phase, Phase::Replaying | Phase::Live);
+                worker.rides() || !is_moving || Instant::now() >= give_up
+            };
+            worker.meter.wait(is_over, |_| {});
+        }
+    }
+
+    /// Starts every projection; what cannot start does not keep the others from it. Returns what could not.
+    pub fn start_all(&self) -> Vec<(String, Error)> {
+        let names = self.projections().into_iter().map(|projection| projection.name);
+        names.filter_map(|name| self.start(&name).err().map(|error| (name, error))).collect()
+    }
+
+    pub(super) fn start_state(&self, projection: &Projection, deployment: &Deployment) -> Result<(), Error> {
+        let (name, identity) = (projection.name.as_str(), deployment.identity());
+        let key = Key::state(name, identity);
+        let takes_over = || self.hub.serves_when_built(name, identity);
+        if let Some(running) = self.hub.running.get(&key) {
+            if takes_over() {
+                running.ask_to_take_over();
+            }
             return Ok(());
         }
-        // The old worker goes first: two would write the same file if the identity came back.
-        workers.remove(&key);
-        let store = self.open_state(name, wanted)?;
-        let replay = self.replay(wanted, store, Sizing::adaptive())?;
-        let duty = Duty {
-            name: name.to_owned(),
-            identity: wanted.identity(),
-            policy: wanted.on_fault,
-            catalogue: Arc::clone(&self.catalogue),
-            head: self.writer.head_watch(),
-        };
-        workers.insert(key, Worker::start(replay, duty));
+        let _starting = self.starting();
+        if self.hub.running.get(&key).is_some() {
+            return Ok(());
+        }
+        let store = self.hub.states.open(name, identity)?;
+        let (replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        replay.outlet.show(replay.reached().sequence);
+        let duty = self.duty(projection, deployment, false, takes_over());
+        drop(self.hub.running.insert(key, Arc::new(Worker::start(replay, plugin.manifest_shared(), duty))));
         Ok(())
     }
 
-    /// Starts every projection.
-    pub fn start_all(&self) -> Result<(), Error> {
-        self.projections().iter().try_for_each(|projection| self.start(&projection.name))
+    /// As long as this is held, no projection begins or ends.
+    pub(super) fn starting(&self) -> MutexGuard<'_, ()> {
+        self.starting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(super) fn duty(
+        &self,
+        projection: &Projection,
+        deployment: &Deployment,
+        is_rebuild: bool,
+        takes_over: bool,
+    ) -> Duty {
+        Duty {
+            hub: Arc::clone(&self.hub),
+            name: projection.name.clone(),
+            sync: projection.sync,
+            identity: deployment.identity(),
+            policy: deployment.on_fault,
+            is_rebuild,
+            takes_over,
+        }
     }
 
     pub(super) fn restart_if_running(&self, name: &str) -> Result<(), Error> {
-        let is_running = self.workers().keys().any(|running| running.as_str() == name);
-        if is_running { self.start(name) } else { Ok(()) }
-    }
-
-    /// Waits until a running projection has seen everything that is in the log now, or cannot go on.
-    pub fn wait(&self, name: &str, watch: impl FnMut(&Progress)) -> Result<Progress, Error> {
-        let meter = self.meter(name)?;
-        let head = self.head().sequence();
-        Ok(meter.wait(|progress| progress.is_settled(head), watch))
-    }
-
-    /// How far a running projection is.
-    pub fn progress(&self, name: &str) -> Result<Progress, Error> {
-        Ok(self.meter(name)?.read())
-    }
-
-    /// A snapshot of the state that serves.
-    pub fn reader(&self, name: &str) -> Result<Reader, Error> {
-        Ok(self.readable_store(name)?.reader()?)
-    }
-
-    /// Builds the state anew beside the one that serves, then lets the new one take its place.
-    pub fn rebuild(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Progress, Error> {
         let projection = self.projection(name)?;
-        let wanted = projection.wanted();
-        let path = self.state_path(name, wanted);
-        let beside = path.with_extension("rebuild.redb");
-        remove_if_there(&beside)?;
-        let progress = self.build_beside(wanted, &beside, Sizing::adaptive(), self.head().sequence(), watch)?.1;
-        self.workers().retain(|running, _| running.as_str() != name);
-        std::fs::rename(&beside, &path).map_err(Error::file(&path))?;
-        sync_parent(&path).map_err(Error::file(&path))?;
-        if progress.phase == Phase::Live {
-            self.catalogue.promote(name, wanted.identity())?;
-        }
-        self.start(name)?;
-        Ok(progress)
+        let is_running =
+            |deployment: &Deployment| self.hub.running.get(&Key::state(name, deployment.identity())).is_some();
+        if projection.deployments().any(is_running) { self.start(name) } else { Ok(()) }
+    }
+
+    /// Waits until what a running projection should come to has seen everything that is in the log now, or cannot go on.
+    pub fn wait(&self, name: &str, watch: impl FnMut(&Progress)) -> Result<Progress, Error> {
+        let wanted = self.projection(name)?.wanted().identity();
+        let worker = self.hub.running.get(&Key::state(name, wanted));
+        let worker = worker.ok_or_else(|| Error::UnknownProjection(name.to_owned()))?;
+        let head = self.head().sequence();
+        let is_over =
+            |progress: &Progress| progress.is_settled(head) && !self.is_about_to_serve(name, wanted, progress);
+        Ok(worker.meter.wait(is_over, watch))
+    }
+
+    /// Whether a state has caught up and takes over any moment.
+    fn is_about_to_serve(&self, name: &str, identity: Digest, progress: &Progress) -> bool {
+        progress.phase == Phase::Live && self.hub.serves_when_built(name, identity)
+    }
+
+    /// How far the readable state of a running projection is.
+    pub fn progress(&self, name: &str) -> Result<Progress, Error> {
+        let worker = self.hub.readable(name)?.ok_or_else(|| Error::UnknownProjection(name.to_owned()))?;
+        Ok(worker.meter.read())
     }
 
     /// Deletes a projection with all its states.
     pub fn delete(&self, name: &str) -> Result<(), Error> {
-        self.projection(name)?;
-        self.workers().retain(|running, _| running.as_str() != name);
-        self.catalogue.change(|content| Ok(content.projections.remove(name)))?;
-        let dir = self.dir.join("projections").join(name);
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path: dir, source: error }),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Builds the state of a deployment up to `target` into a file of its own, on the caller's thread.
-    pub(super) fn build_beside(
-        &self,
-        deployment: &Deployment,
-        path: &std::path::Path,
-        sizing: Sizing,
-        target: Sequence,
-        mut watch: impl FnMut(&Progress) + Send,
-    ) -> Result<(Arc<Store>, Progress), Error> {
-        make_parent(path)?;
-        let store = Arc::new(Store::open(path, deployment.identity(), self.log.id().0)?);
-        let mut replay = self.replay(deployment, Arc::clone(&store), sizing)?;
-        let meter = Arc::clone(&replay.meter);
-        meter.enter(Phase::Replaying);
-        let watched = Arc::clone(&meter);
-        let over = &AtomicBool::new(false);
-        let end = std::thread::scope(|scope| {
-            let watcher = scope.spawn(move || {
-                let is_over = |_: &Progress| over.load(std::sync::atomic::Ordering::Relaxed);
-                watched.wait(is_over, &mut watch);
-            });
-            let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
-            over.store(true, std::sync::atomic::Ordering::Relaxed);
-            meter.visible(replay.reached().sequence);
-            watcher.join().expect("watching progress does not panic");
-            end
+        let _starting = self.starting();
+        self.hub.catalogue.change(|content| {
+            content.projection(name)?;
+            Ok(content.projections.remove(name))
         })?;
-        meter.enter(match end {
-            End::Reached => Phase::Live,
-            End::Stopped(super::feed::Stopped::Fault(fault)) => Phase::Halted(fault),
-            End::Stopped(super::feed::Stopped::Pause(reason)) => Phase::Paused { reason },
-            End::Asked => Phase::Stopped,
-        });
-        Ok((store, meter.read()))
+        self.hub.running.keys(name).iter().for_each(|key| self.hub.stop(key));
+        self.hub.writer.unblock(name)?;
+        self.hub.running.close_journal(name);
+        self.hub.states.remove_all(name)
     }
 
-    fn replay(&self, deployment: &Deployment, store: Arc<Store>, sizing: Sizing) -> Result<Replay, Error> {
-        let projection = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let source = Source {
-            log: Arc::clone(&self.log),
-            chains: self.chains_in(deployment)?,
-            wanted: projection.manifest().filter.clone(),
-        };
+    /// A replay that goes on where `store` is, with the plugin that it runs. What it commits is not shown yet.
+    pub(super) fn replay(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        store: Arc<Store>,
+        sizing: Sizing,
+    ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
+        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
+        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
+        let hub = &self.hub;
+        let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
         let parameters = deployment.parameters.as_str().into();
-        let feed = Feed::new(projection, parameters, deployment.on_fault, sizing, overlay_of(&store)?);
-        let meter = Arc::new(Meter::new(Sequence::ZERO));
-        Replay::new(source, feed, store, meter, Arc::new(AtomicBool::new(false)))
+        let feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        let readable = self.projection(name)?.readable().identity();
+        let outlet = Arc::new(Outlet::new(deployment.identity(), hub.running.journal(name, readable)));
+        Ok((Replay::new(source, feed, store, outlet)?, plugin))
     }
 
     /// The chains of a deployment's own upcasters.
     fn chains_in(&self, deployment: &Deployment) -> Result<Arc<Chains>, Error> {
-        let mut plugins = self.catalogue.content().plugins;
+        let mut plugins = self.hub.catalogue.content().plugins.clone();
         plugins.retain(|plugin| deployment.upcasters.contains(&plugin.digest));
         let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));
         match removed {
@@ -222,74 +250,19 @@ impl Engine {
         }
     }
 
-    fn meter(&self, name: &str) -> Result<Arc<Meter>, Error> {
-        let workers = self.workers();
-        let worker = workers.iter().find(|(running, _)| running.as_str() == name);
-        let (_, worker) = worker.ok_or_else(|| Error::UnknownProjection(name.to_owned()))?;
-        Ok(Arc::clone(&worker.meter))
-    }
-
-    /// What the worker of that identity is doing, if one runs.
-    pub(super) fn running_phase(&self, name: &str, identity: Digest) -> Option<Phase> {
-        let workers = self.workers();
-        let mut running =
-            workers.iter().filter(|(running, worker)| running.as_str() == name && worker.identity == identity);
-        running.next().map(|(_, worker)| worker.meter.read().phase)
-    }
-
-    /// The file that serves, shared with the worker if it runs.
-    pub(super) fn readable_store(&self, name: &str) -> Result<Arc<Store>, Error> {
-        self.store_of(name, self.projection(name)?.readable())
-    }
-
     /// The file of a deployment, shared with the worker if it runs.
     pub(super) fn store_of(&self, name: &str, deployment: &Deployment) -> Result<Arc<Store>, Error> {
-        let workers = self.workers();
-        let running = workers.iter().find(|(running, _)| running.as_str() == name);
-        match running {
-            Some((_, worker)) if worker.identity == deployment.identity() => Ok(Arc::clone(&worker.store)),
-            Some(_) | None => self.open_state(name, deployment),
+        let identity = deployment.identity();
+        match self.hub.running.get(&Key::state(name, identity)) {
+            Some(worker) => Ok(Arc::clone(&worker.store)),
+            None => self.hub.states.open(name, identity),
         }
-    }
-
-    fn open_state(&self, name: &str, deployment: &Deployment) -> Result<Arc<Store>, Error> {
-        let path = self.state_path(name, deployment);
-        make_parent(&path)?;
-        let store = Store::open(&path, deployment.identity(), self.log.id().0)?;
-        let (checkpoint, head) = (store.checkpoint()?, self.head().sequence());
-        if checkpoint.sequence > head {
-            return Err(Error::AheadOfLog { name: name.to_owned(), checkpoint: checkpoint.sequence, head });
-        }
-        if checkpoint.sequence > Sequence::ZERO && self.log.reader()?.chain_at(checkpoint.sequence)? != checkpoint.chain
-        {
-            return Err(Error::OtherHistory { name: name.to_owned(), checkpoint: checkpoint.sequence });
-        }
-        Ok(Arc::new(store))
-    }
-
-    pub(super) fn state_path(&self, name: &str, deployment: &Deployment) -> PathBuf {
-        let file = format!("{}.redb", deployment.identity());
-        self.dir.join("projections").join(name).join(file)
     }
 }
 
 /// Brings parameters into one form, so that white space and the order of keys make no other identity.
-fn parameters(text: &str) -> Result<String, Error> {
+pub(super) fn parameters(text: &str) -> Result<String, Error> {
     let payload = cbor::from_json(text).map_err(|error| Error::Parameters(error.to_string()))?;
     let canonical = cbor::to_json(payload.as_bytes()).map_err(|error| Error::Parameters(error.to_string()))?;
     if canonical.starts_with('{') { Ok(canonical) } else { Err(Error::Parameters(text.to_owned())) }
-}
-
-fn make_parent(path: &std::path::Path) -> Result<(), Error> {
-    let parent = path.parent().expect("state files have a parent");
-    std::fs::create_dir_all(parent).map_err(Error::file(parent))
-}
-
-pub(super) fn remove_if_there(path: &std::path::Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::File { path: path.to_owned(), source: error })
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

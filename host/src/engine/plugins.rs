@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::catalogue::Content;
-use super::{Chains, Engine, Error, InstalledPlugin, PluginKind};
+use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
 use crate::event::Digest;
 use crate::plugin::{Inspection, Limits, Plugin, Projection, Upcaster};
 
@@ -28,28 +28,36 @@ impl Engine {
         let entry = describe(digest, bytes.len() as u64, &plugin);
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
-        let known = in_force(&self.catalogue.content().plugins, &entry.name).is_some_and(|found| *found == entry);
+        let known = in_force(&self.hub.catalogue.content().present(), &entry.name).is_some_and(|found| *found == entry);
         if known {
+            self.start_sync_of(&entry)?;
             return Ok(Installed { plugin: entry, known, rebuilt: Vec::new() });
         }
-        let rebuilt = self.catalogue.change(|content| {
+        let touched = self.hub.catalogue.change(|content| {
             // Its place is the last: the newest of a name is the one in force.
             content.plugins.retain(|plugin| plugin.digest != entry.digest);
             content.plugins.push(entry.clone());
             self.put_in_force(content)
         })?;
-        self.restart(&rebuilt)?;
-        Ok(Installed { plugin: entry, known, rebuilt })
+        Ok(Installed { plugin: entry, known, rebuilt: self.restart(touched)? })
+    }
+
+    /// Starts sync projections that could not run without that plugin, whose file was missing.
+    fn start_sync_of(&self, plugin: &InstalledPlugin) -> Result<(), Error> {
+        let needs = |deployment: &Deployment| deployment.digests().any(|digest| digest == plugin.digest);
+        let projections = self.projections().into_iter();
+        let mut stopped = projections.filter(|projection| projection.sync && projection.deployments().any(needs));
+        stopped.try_for_each(|projection| self.start(&projection.name))
     }
 
     /// All installed plugins, in the order of installation.
     pub fn installed_plugins(&self) -> Vec<InstalledPlugin> {
-        self.catalogue.content().plugins
+        self.hub.catalogue.content().present()
     }
 
     /// Finds a plugin by name, `name@version`, or the first digits of its digest (at least 6).
     pub fn find_plugin(&self, reference: &str) -> Result<InstalledPlugin, Error> {
-        let plugins = self.catalogue.content().plugins;
+        let plugins = self.hub.catalogue.content().present();
         let by_name = plugins
             .iter()
             .rev()
@@ -88,31 +96,42 @@ impl Engine {
         Ok(self.plugins.read(digest)?)
     }
 
-    /// Removes a plugin that no projection runs. Projections that an upcaster touched are built anew; returns which.
+    /// Removes a plugin that no projection runs. Projections that an upcaster touched are built anew; returns which. What
+    /// was made with it goes on with it until the new states serve.
     pub fn remove_plugin(&self, reference: &str) -> Result<(InstalledPlugin, Vec<String>), Error> {
         let plugin = self.find_plugin(reference)?;
-        let rebuilt = self.catalogue.change(|content| {
+        let touched = self.hub.catalogue.change(|content| {
             let uses = |projection: &&super::Projection| {
-                let deployments = [&projection.serving, &projection.building].into_iter().flatten();
-                deployments.into_iter().any(|deployment| deployment.plugin == plugin.digest)
+                projection.deployments().any(|deployment| deployment.plugin == plugin.digest)
             };
             if let Some(projection) = content.projections.values().find(uses) {
                 let (plugin, projection) = (plugin.name.clone(), projection.name.clone());
                 return Err(Error::PluginInUse { plugin, projection });
             }
-            content.plugins.retain(|other| other.digest != plugin.digest);
+            let removed = content.plugins.iter_mut().filter(|other| other.digest == plugin.digest);
+            removed.for_each(|other| other.removed = true);
             self.put_in_force(content)
         })?;
-        self.restart(&rebuilt)?;
-        let digest = plugin.digest();
-        self.loaded.lock().expect("no thread panics while it holds the plugins").remove(&digest);
-        self.plugins.remove(digest)?;
+        let rebuilt = self.restart(touched)?;
+        self.purge()?;
         Ok((plugin, rebuilt))
+    }
+
+    /// Deletes the files of removed plugins that no state needs any more.
+    pub(super) fn purge(&self) -> Result<(), Error> {
+        if self.hub.catalogue.content().plugins.iter().all(|plugin| !plugin.removed) {
+            return Ok(());
+        }
+        for digest in self.hub.catalogue.change(|content| Ok(content.purge()))? {
+            self.loaded.lock().expect("no thread panics while it holds the plugins").remove(&digest);
+            self.plugins.remove(digest)?;
+        }
+        Ok(())
     }
 
     /// The chains of all upcasters in force.
     pub fn chains(&self) -> Result<Arc<Chains>, Error> {
-        self.chains_of(&self.catalogue.content().plugins)
+        self.chains_of(&self.hub.catalogue.content().present())
     }
 
     pub(super) fn chains_of(&self, plugins: &[InstalledPlugin]) -> Result<Arc<Chains>, Error> {
@@ -153,37 +172,55 @@ impl Engine {
     /// Loaded plugins under the default limits are kept: each command that reads upcast events needs them again.
     fn load_with(&self, digest: Digest, limits: &Limits) -> Result<Plugin, Error> {
         let is_default = *limits == Limits::default();
-        let mut loaded = self.loaded.lock().expect("no thread panics while it holds the plugins");
-        if let (true, Some(plugin)) = (is_default, loaded.get(&digest)) {
+        let loaded = || self.loaded.lock().expect("no thread panics while it holds the plugins");
+        if let (true, Some(plugin)) = (is_default, loaded().get(&digest)) {
             return Ok(plugin.clone());
         }
+        // Not under the lock: compiling takes seconds, and others want theirs.
         let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, limits)?;
         if is_default {
-            loaded.insert(digest, plugin.clone());
+            loaded().insert(digest, plugin.clone());
         }
         Ok(plugin)
     }
 
     /// Makes the plugins of `content` those in force, and lets every projection that they touch be built anew.
-    /// Returns which.
-    fn put_in_force(&self, content: &mut Content) -> Result<Vec<String>, Error> {
-        let chains = self.chains_of(&content.plugins)?;
-        let mut rebuilt = Vec::new();
+    /// Returns which, and what they build no longer.
+    fn put_in_force(&self, content: &mut Content) -> Result<Vec<Touched>, Error> {
+        let chains = self.chains_of(&content.present())?;
+        let mut touched = Vec::new();
         for projection in content.projections.values_mut() {
             let wanted = projection.wanted().clone();
             let deployment = self.deploy(&wanted, &chains)?;
             if deployment != wanted {
-                rebuilt.push(projection.name.clone());
-                let serves = projection.serving.as_ref() == Some(&deployment);
-                projection.building = (!serves).then_some(deployment);
+                // What waits to be promoted goes on waiting.
+                let auto_promote = projection.building.is_none() || projection.auto_promote;
+                let dropped = match projection.serving.as_ref() == Some(&deployment) {
+                    true => projection.building.take(),
+                    false => upgrade::build(projection, deployment, auto_promote),
+                };
+                touched.push(Touched { name: projection.name.clone(), dropped });
             }
         }
-        Ok(rebuilt)
+        Ok(touched)
     }
 
-    fn restart(&self, names: &[String]) -> Result<(), Error> {
-        names.iter().try_for_each(|name| self.restart_if_running(name))
+    /// Lets the projections run what they were changed to. Returns their names.
+    fn restart(&self, touched: Vec<Touched>) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for Touched { name, dropped } in touched {
+            self.hub.forget(&name, dropped);
+            self.restart_if_running(&name)?;
+            names.push(name);
+        }
+        Ok(names)
     }
+}
+
+/// A projection that other events reach now.
+struct Touched {
+    name: String,
+    dropped: Option<Deployment>,
 }
 
 /// Of all plugins with a name, the one that was installed last.
@@ -210,5 +247,6 @@ fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
         description: description.clone(),
         abi: plugin.abi().to_owned(),
         bytes,
+        removed: false,
     }
 }

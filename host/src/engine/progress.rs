@@ -1,9 +1,12 @@
 //! How far a projection's worker is, for whoever asks.
 
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::event::Sequence;
+use event_listener::{Event, EventListener, Listener as _};
+
+use super::feed::Fed;
+use crate::event::{Sequence, Timestamp};
 use crate::state::Fault;
 
 /// What a worker is doing.
@@ -52,9 +55,31 @@ pub struct Progress {
     pub visible: Sequence,
     /// Events of the log passed per second since the worker last started to replay.
     pub events_per_second: f64,
+    /// The most memory that an instance had, all its memories together.
+    pub memory_bytes_peak: u64,
+    /// How long the plugin took for the last batch.
+    pub batch_seconds: f64,
+    /// What last held it up, over by now or not.
+    pub last_error: Option<String>,
+    /// When it last got on.
+    pub last_progress_at: Option<Timestamp>,
 }
 
 impl Progress {
+    /// Of a state that no worker runs.
+    pub(super) fn resting(phase: Phase, sequence: Sequence) -> Self {
+        Self {
+            phase,
+            sequence,
+            visible: sequence,
+            events_per_second: 0.0,
+            memory_bytes_peak: 0,
+            batch_seconds: 0.0,
+            last_error: None,
+            last_progress_at: None,
+        }
+    }
+
     /// How long the rest takes at the present speed.
     pub fn remaining(&self, head: Sequence) -> Option<Duration> {
         let events = head.0.saturating_sub(self.sequence.0) as f64;
@@ -75,78 +100,100 @@ impl Progress {
 #[derive(Debug)]
 pub(super) struct Meter {
     reading: Mutex<Reading>,
-    changed: Condvar,
+    changed: Event,
 }
 
 #[derive(Debug)]
 struct Reading {
-    phase: Phase,
-    sequence: Sequence,
-    visible: Sequence,
+    progress: Progress,
     started: (Instant, Sequence),
-    passed: (Instant, Sequence),
 }
 
 impl Meter {
     pub(super) fn new(sequence: Sequence) -> Self {
-        let place = (Instant::now(), sequence);
-        let (phase, visible) = (Phase::Stopped, sequence);
-        let reading = Mutex::new(Reading { phase, sequence, visible, started: place, passed: place });
-        Self { reading, changed: Condvar::new() }
+        let progress = Progress::resting(Phase::Stopped, sequence);
+        Self { reading: Mutex::new(Reading { progress, started: (Instant::now(), sequence) }), changed: Event::new() }
     }
 
     pub(super) fn read(&self) -> Progress {
-        self.reading().progress()
+        self.reading().progress.clone()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.reading().progress.phase == Phase::Live
+    }
+
+    pub(super) fn visible_sequence(&self) -> Sequence {
+        self.reading().progress.visible
+    }
+
+    /// Wakes with the next change; look after listening and before waiting.
+    pub(super) fn listen(&self) -> EventListener {
+        self.changed.listen()
     }
 
     /// Waits until `enough` says so, calling `watch` with every change it sees, or every tenth of a second.
     pub(super) fn wait(&self, enough: impl Fn(&Progress) -> bool, mut watch: impl FnMut(&Progress)) -> Progress {
         const TICK: Duration = Duration::from_millis(100);
-        let mut reading = self.reading();
         loop {
-            let progress = reading.progress();
+            let changed = self.listen();
+            let progress = self.read();
             watch(&progress);
             if enough(&progress) {
                 return progress;
             }
-            reading = self.changed.wait_timeout(reading, TICK).expect("no thread panics while it holds the meter").0;
+            changed.wait_timeout(TICK);
         }
     }
 
     pub(super) fn enter(&self, phase: Phase) {
         let mut reading = self.reading();
-        if phase == Phase::Replaying {
-            reading.started = (Instant::now(), reading.sequence);
-            reading.passed = reading.started;
+        match &phase {
+            Phase::Replaying => reading.started = (Instant::now(), reading.progress.sequence),
+            Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } => {
+                reading.progress.last_error = Some(phase.to_string());
+            }
+            Phase::Live | Phase::Stopped => {}
         }
-        reading.phase = phase;
-        self.changed.notify_all();
+        reading.progress.phase = phase;
+        drop(reading);
+        self.changed.notify(usize::MAX);
     }
 
-    pub(super) fn passed(&self, sequence: Sequence) {
+    /// Remembers what went wrong beside the worker.
+    pub(super) fn note(&self, error: String) {
+        self.reading().progress.last_error = Some(error);
+    }
+
+    /// Everything up to there was folded.
+    pub(super) fn passed(&self, sequence: Sequence, fed: &Fed) {
         let mut reading = self.reading();
-        reading.sequence = sequence;
-        if reading.phase == Phase::Replaying {
-            reading.passed = (Instant::now(), sequence);
+        let (since, from) = reading.started;
+        let progress = &mut reading.progress;
+        progress.memory_bytes_peak = progress.memory_bytes_peak.max(fed.memory_bytes as u64);
+        if fed.folded > 0 {
+            progress.batch_seconds = fed.call_took.as_secs_f64();
         }
-        self.changed.notify_all();
+        if sequence > progress.sequence {
+            progress.last_progress_at = Some(Timestamp::now());
+        }
+        progress.sequence = sequence;
+        if progress.phase == Phase::Replaying {
+            let seconds = since.elapsed().as_secs_f64();
+            let events = (sequence.0 - from.0) as f64;
+            progress.events_per_second = if seconds > 0.0 { events / seconds } else { 0.0 };
+        }
+        drop(reading);
+        self.changed.notify(usize::MAX);
     }
 
+    /// Readers see everything up to there.
     pub(super) fn visible(&self, sequence: Sequence) {
-        self.reading().visible = sequence;
-        self.changed.notify_all();
+        self.reading().progress.visible = sequence;
+        self.changed.notify(usize::MAX);
     }
 
     fn reading(&self) -> MutexGuard<'_, Reading> {
         self.reading.lock().expect("no thread panics while it holds the meter")
-    }
-}
-
-impl Reading {
-    fn progress(&self) -> Progress {
-        let seconds = (self.passed.0 - self.started.0).as_secs_f64();
-        let events = (self.passed.1.0 - self.started.1.0) as f64;
-        let events_per_second = if seconds > 0.0 { events / seconds } else { 0.0 };
-        Progress { phase: self.phase.clone(), sequence: self.sequence, visible: self.visible, events_per_second }
     }
 }

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::feed::{Feed, Stopped};
+use super::Error;
+use super::feed::{Fed, Feed, Stopped};
+use super::outlet::Outlet;
+use super::portion::Portion;
 use super::progress::Meter;
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
-use super::{Chains, Error, UpcastFault};
-use crate::event::{Batch, Filter, Sequence};
-use crate::log::{Log, Query};
-use crate::state::{Changes, Checkpoint, Fault, Overlay, Store};
+use super::source::Source;
+use crate::event::{Batch, Digest, Sequence};
+use crate::plugin::lower_priority;
+use crate::state::{self, Changes, Checkpoint, Fault, Overlay, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -34,7 +37,10 @@ pub(super) struct Replay {
     pub(super) feed: Feed,
     pub(super) store: Arc<Store>,
     pub(super) meter: Arc<Meter>,
+    pub(super) outlet: Arc<Outlet>,
     pub(super) stop: Arc<AtomicBool>,
+    /// How far the file is.
+    committed: Sequence,
     /// How far the overlay is, committed or not.
     reached: Checkpoint,
     faults: Vec<Fault>,
@@ -51,14 +57,6 @@ pub(super) enum End {
     Asked,
 }
 
-/// A part of the log after upcasting.
-struct Portion {
-    batch: Arc<Batch>,
-    /// The last event considered, wanted or not, the failed one included.
-    through: Sequence,
-    failed: Option<UpcastFault>,
-}
-
 struct Commit {
     changes: Arc<Changes>,
     checkpoint: Checkpoint,
@@ -66,16 +64,13 @@ struct Commit {
 }
 
 impl Replay {
-    pub(super) fn new(
-        source: Source,
-        feed: Feed,
-        store: Arc<Store>,
-        meter: Arc<Meter>,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Self, Error> {
+    /// Starts from what is on disk.
+    pub(super) fn new(source: Source, feed: Feed, store: Arc<Store>, outlet: Arc<Outlet>) -> Result<Self, Error> {
         let reached = store.checkpoint()?;
-        meter.passed(reached.sequence);
-        Ok(Self { source, feed, store, meter, stop, reached, faults: Vec::new(), last_commit: Instant::now() })
+        let meter = Arc::new(Meter::new(reached.sequence));
+        let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
+        let (committed, faults) = (reached.sequence, Vec::new());
+        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, faults, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -93,21 +88,38 @@ impl Replay {
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
         let changed = self.feed.overlay().kept_bytes() > 0 || !self.faults.is_empty();
-        let moved = self.reached.sequence != self.store.checkpoint()?.sequence;
+        let moved = self.reached.sequence != self.committed;
         if !changed {
             self.meter.visible(self.reached.sequence);
         }
         if !(changed || moved && (force || self.last_commit.elapsed() >= COMMIT_EVERY)) {
             return Ok(());
         }
-        let changes = self.feed.overlay().begin_commit();
         let checkpoint = self.checkpoint()?;
-        let committed = self.store.commit(&changes, checkpoint, &std::mem::take(&mut self.faults));
+        let changes = self.feed.overlay().begin_commit();
+        let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.faults);
         self.last_commit = Instant::now();
-        committed?;
+        drop(changes);
+        if let Err(error) = committed {
+            // Nothing is lost: it goes with the next commit.
+            self.feed.overlay().withdraw_commit();
+            return Err(error.into());
+        }
+        self.faults.clear();
+        self.committed = checkpoint.sequence;
         let base = self.store.reader()?;
         self.feed.overlay().rebase(base);
         self.meter.visible(self.reached.sequence);
+        Ok(())
+    }
+
+    /// Goes back to what is in the file, which after a failure may be less than was committed: the rest is in the log.
+    pub(super) fn reset(&mut self) -> Result<(), Error> {
+        let overlay = overlay_of(&self.store)?;
+        self.reached = self.store.checkpoint()?;
+        self.committed = self.reached.sequence;
+        *self.feed.overlay() = overlay;
+        self.faults.clear();
         Ok(())
     }
 
@@ -117,7 +129,8 @@ impl Replay {
         Ok(Checkpoint { chain, ..self.reached })
     }
 
-    fn run_inline(&mut self, target: Sequence) -> Result<End, Error> {
+    /// The same on the caller's thread, without a commit on the way.
+    pub(super) fn run_inline(&mut self, target: Sequence) -> Result<End, Error> {
         while self.reached.sequence < target {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(End::Asked);
@@ -134,27 +147,32 @@ impl Replay {
         // A commit of what there is first, so that the overlay has nothing on its way.
         self.commit(true)?;
         let source = self.source.clone();
-        let store = Arc::clone(&self.store);
+        let (store, outlet) = (Arc::clone(&self.store), Arc::clone(&self.outlet));
         let from = self.reached.sequence.next();
-        std::thread::scope(|scope| {
+        let (end, committed) = std::thread::scope(|scope| {
             let (portions, incoming) = sync_channel(PAGES_AHEAD - 1);
             let (commits, to_commit) = sync_channel::<Commit>(1);
             let (done, committed) = sync_channel(1);
-            let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-            let reader = named("replay-reader").spawn_scoped(scope, move || source.read_all(from, target, &portions));
-            let writer = named("replay-writer").spawn_scoped(scope, move || commit_all(&store, &to_commit, &done));
-            let (reader, writer) = (reader.expect("a thread can be started"), writer.expect("a thread can be started"));
-            let end = self.apply_all(target, incoming, &commits, &committed);
-            drop(commits);
+            let reader = background(scope, "replay-reader", move || source.read_all(from, target, &portions));
+            let writer = background(scope, "replay-writer", move || commit_all(&store, &outlet, &to_commit, &done));
+            // On a thread of its own, because one that has stepped back cannot come forward again to follow the live end.
+            let apply = background(scope, "replay-apply", || {
+                let end = self.apply_all(target, incoming, &commits, &committed);
+                drop(commits);
+                (end, committed)
+            });
+            let applied = apply.join().expect("a panic of the apply thread is the worker's own");
             writer.join().expect("the replay's writer does not panic");
             reader.join().expect("the replay's reader does not panic");
-            if self.feed.overlay().is_committing() {
-                committed.recv().expect("every commit is answered")?;
-                let base = self.store.reader()?;
-                self.feed.overlay().rebase(base);
-            }
-            end
-        })
+            applied
+        });
+        if self.feed.overlay().is_committing() {
+            committed.recv().expect("every commit is answered")?;
+            let base = self.store.reader()?;
+            self.feed.overlay().rebase(base);
+        }
+        self.committed = self.store.checkpoint()?.sequence;
+        end
     }
 
     /// Takes portions until the target, handing over commits on the way.
@@ -217,7 +235,7 @@ impl Replay {
         } else {
             self.reached.sequence = portion.batch.event(fed.rows).sequence.previous();
         }
-        self.meter.passed(self.reached.sequence);
+        self.meter.passed(self.reached.sequence, &fed);
         if let Some(Stopped::Fault(fault)) = &fed.stopped {
             self.faults.push((**fault).clone());
         }
@@ -225,65 +243,107 @@ impl Replay {
     }
 }
 
-fn commit_all(store: &Store, commits: &Receiver<Commit>, done: &SyncSender<Result<(), Error>>) {
+/// Within an append: what the writer has planned is folded before it is in the log, and kept only if it gets there.
+impl Replay {
+    /// Begins what is kept or dropped as a whole; says where it begins.
+    pub(super) fn begin_live(&mut self) -> Checkpoint {
+        self.feed.overlay().begin();
+        self.reached
+    }
+
+    pub(super) fn keep_live(&mut self) {
+        self.feed.overlay().keep();
+    }
+
+    pub(super) fn drop_live(&mut self, began: Checkpoint) {
+        self.feed.overlay().discard();
+        self.reached = began;
+    }
+
+    /// Folds events, the last of which is `through`. Under any policy a fault is for the append to take.
+    pub(super) fn fold_live(&mut self, planned: &Batch, through: Sequence) -> Result<(), Stopped> {
+        let wanted = planned.filtered(|event| self.source.stored.wants(event.event_type, event.stream));
+        let mut start = 0;
+        while start < wanted.len() {
+            let end = start + page_events(&wanted, start);
+            let portion = self.source.portion(wanted.slice(start..end), through.next(), through);
+            let fed = self.feed.strictly(|feed| feed.feed(&portion.batch));
+            self.reached.events += fed.folded;
+            self.reached.fuel += fed.fuel;
+            if let Some(stopped) = fed.stopped {
+                return Err(stopped);
+            }
+            if let Some(failed) = portion.failed {
+                self.feed.strictly(|feed| feed.refuse(failed))?;
+            }
+            start = end;
+        }
+        self.reached.sequence = through;
+        Ok(())
+    }
+
+    /// Whether the file lacks entries that are here.
+    pub(super) fn has_changes(&self) -> bool {
+        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty()) || !self.faults.is_empty()
+    }
+
+    /// Writes all that the file lacks, kept or begun, without deciding for it.
+    pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
+        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.faults)?)
+    }
+
+    /// Decides for what was prepared, once everything begun is kept. After an error the way on is [`Replay::reset`].
+    pub(super) fn commit_live(&mut self, prepared: state::Prepared, chain: Digest) -> Result<(), Error> {
+        let checkpoint = Checkpoint { chain, ..self.reached };
+        let mut overlay = self.feed.overlay();
+        let changes = overlay.begin_commit();
+        let committed = self.outlet.publish_lazily(prepared, &changes, checkpoint);
+        drop(changes);
+        let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
+        overlay.rebase(base);
+        drop(overlay);
+        self.faults.clear();
+        self.committed = checkpoint.sequence;
+        Ok(())
+    }
+
+    /// Lets who waits know that the append's events are in the state, and the append durable.
+    pub(super) fn show_live(&self) {
+        self.meter.passed(self.reached.sequence, &Fed::default());
+        self.meter.visible(self.reached.sequence);
+    }
+}
+
+/// How many events from `start` on fit a page, at least one.
+fn page_events(batch: &Batch, start: usize) -> usize {
+    let mut bytes = 0;
+    let fits = (start..batch.len()).take(EVENTS_MAX).take_while(|index| {
+        bytes += batch.event(*index).payload.len();
+        bytes <= BYTES_MAX
+    });
+    fits.count().max(1)
+}
+
+fn commit_all(store: &Store, outlet: &Outlet, commits: &Receiver<Commit>, done: &SyncSender<Result<(), Error>>) {
     for commit in commits {
-        let result = store.commit(&commit.changes, commit.checkpoint, &commit.faults);
+        let result = outlet.publish(store, &commit.changes, commit.checkpoint, &commit.faults);
         if done.send(result.map_err(Error::from)).is_err() {
             return;
         }
     }
 }
 
-/// Where a projection's events come from.
-#[derive(Clone)]
-pub(super) struct Source {
-    pub(super) log: Arc<Log>,
-    pub(super) chains: Arc<Chains>,
-    /// What the projection wants, as upcasters leave it.
-    pub(super) wanted: Filter,
-}
-
-impl Source {
-    /// Reads what the projection wants from `from` on, to `to` at most, a page at most.
-    fn read(&self, from: Sequence, to: Sequence) -> Result<Portion, Error> {
-        let query = Query { from, to: Some(to), filter: self.chains.sources(&self.wanted) };
-        let page = self.log.reader()?.read(&query, EVENTS_MAX, BYTES_MAX)?;
-        Ok(self.portion(page.batch, page.next, to))
-    }
-
-    fn read_all(&self, from: Sequence, to: Sequence, portions: &SyncSender<Result<Portion, Error>>) {
-        let filter = self.chains.sources(&self.wanted);
-        let mut query = Query { from, to: Some(to), filter };
-        let reader = match self.log.reader() {
-            Ok(reader) => reader,
-            Err(error) => return drop(portions.send(Err(error.into()))),
-        };
-        while query.from <= to {
-            let portion = match reader.read(&query, EVENTS_MAX, BYTES_MAX) {
-                Ok(page) => Ok(self.portion(page.batch, page.next, to)),
-                Err(error) => Err(error.into()),
-            };
-            let next = portion.as_ref().map(|portion| portion.through.next());
-            let go_on = next.is_ok();
-            if let Ok(next) = next {
-                query.from = next;
-            }
-            if portions.send(portion).is_err() || !go_on {
-                return;
-            }
-        }
-    }
-
-    fn portion(&self, batch: Batch, next: Sequence, to: Sequence) -> Portion {
-        if self.chains.is_empty() {
-            return Portion { batch: Arc::new(batch), through: next.previous().min(to), failed: None };
-        }
-        let lifted = self.chains.lift(batch);
-        let through = lifted.failed.as_ref().map_or(next.previous().min(to), |failed| failed.sequence);
-        let is_wanted = |event_type: &str, stream: &str| self.wanted.wants(event_type, stream);
-        let batch = lifted.batch.filtered(|event| is_wanted(event.event_type, event.stream));
-        Portion { batch: Arc::new(batch), through, failed: lifted.failed }
-    }
+/// Starts a thread that steps back behind appends and readers: a replay has time.
+fn background<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> std::thread::ScopedJoinHandle<'scope, T> {
+    let run = || {
+        lower_priority();
+        work()
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, run).expect("a thread can be started")
 }
 
 /// A feed that starts from what is on disk.

@@ -1,10 +1,11 @@
-//! How a projection stands: what serves, what is being built beside it, and what holds them up.
+//! How a projection stands: what serves, what is beside it, and what holds them up.
 
-use std::sync::Arc;
-
-use super::{Deployment, Engine, Error, FaultPolicy, Phase, Projection};
-use crate::event::{Digest, Sequence};
-use crate::state::{Checkpoint, Fault, Size, Store};
+use super::key::Key;
+use super::worker::standing_fault;
+use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection};
+use crate::event::{Digest, Filter, Sequence, Timestamp};
+use crate::log::Query;
+use crate::state::{Checkpoint, Fault, Reader, Size};
 
 /// A projection as it is now.
 #[derive(Clone, Debug)]
@@ -13,49 +14,143 @@ pub struct Status {
     pub head: Sequence,
     /// The state that answers readers.
     pub readable: StateStatus,
-    /// The state that will take its place when it has caught up.
+    /// Whether that one serves; it does not before its first build has caught up.
+    pub is_serving: bool,
+    /// The state that is being built beside it.
     pub building: Option<StateStatus>,
+    /// The state that served before.
+    pub previous: Option<StateStatus>,
 }
 
 /// One of a projection's states.
 #[derive(Clone, Debug)]
 pub struct StateStatus {
+    pub deployment: Deployment,
     pub identity: Digest,
+    /// `name@version`, or the digest of a plugin that is no longer installed.
+    pub plugin: String,
     pub checkpoint: Checkpoint,
+    /// Readers see everything up to here; beyond the checkpoint where nothing concerned it.
+    pub visible: Sequence,
     pub size: Size,
-    pub faults: Vec<Fault>,
+    pub fault_count: u64,
     pub phase: Phase,
+    pub events_per_second: f64,
+    pub memory_bytes_peak: u64,
+    pub batch_seconds: f64,
+    /// How far it is built anew beside itself, if it is.
+    pub rebuilt: Option<Sequence>,
+    pub last_error: Option<String>,
+    pub last_progress_at: Option<Timestamp>,
+    /// How long the first event that it has not seen has waited.
+    pub lag_seconds: f64,
+}
+
+/// What a state's file and its worker say.
+struct Read {
+    progress: Progress,
+    checkpoint: Checkpoint,
+    size: Size,
+    fault_count: u64,
 }
 
 impl Engine {
     pub fn status(&self, name: &str) -> Result<Status, Error> {
         let projection = self.projection(name)?;
-        let readable = self.state_status(name, projection.readable())?;
-        let beside = projection.building.as_ref().filter(|building| *building != projection.readable());
-        let building = beside.map(|building| self.state_status(name, building)).transpose()?;
-        Ok(Status { head: self.head().sequence(), readable, building, projection })
+        let head = self.head().sequence();
+        let readable = self.state_status(name, projection.readable(), head);
+        let is_serving = projection.serving.is_some();
+        let beside = |deployment: &Option<Deployment>| {
+            let beside = deployment.as_ref().filter(|deployment| *deployment != projection.readable());
+            beside.map(|deployment| self.state_status(name, deployment, head))
+        };
+        let (building, previous) = (beside(&projection.building), beside(&projection.previous));
+        Ok(Status { head, readable, is_serving, building, previous, projection })
     }
 
     /// The faults of the state that serves, then those of the one that is being built.
     pub fn faults(&self, name: &str) -> Result<Vec<Fault>, Error> {
-        let status = self.status(name)?;
-        let building = status.building.into_iter().flat_map(|building| building.faults);
-        Ok(status.readable.faults.into_iter().chain(building).collect())
+        let projection = self.projection(name)?;
+        let mut faults = self.store_of(name, projection.readable())?.faults()?;
+        if let Some(building) = projection.building.as_ref().filter(|building| *building != projection.readable()) {
+            faults.extend(self.store_of(name, building)?.faults()?);
+        }
+        Ok(faults)
     }
 
-    fn state_status(&self, name: &str, deployment: &Deployment) -> Result<StateStatus, Error> {
-        let (identity, store) = (deployment.identity(), self.store_of(name, deployment)?);
-        let phase = match self.running_phase(name, identity) {
-            Some(phase) => phase,
-            None => resting_phase(&store, deployment.on_fault)?,
+    /// One that cannot be read shows why, and hides nothing of the others.
+    fn state_status(&self, name: &str, deployment: &Deployment, head: Sequence) -> StateStatus {
+        self.read_status(name, deployment, head).unwrap_or_else(|error| {
+            let reason = error.to_string();
+            let mut progress = Progress::resting(Phase::Failed { reason: reason.clone() }, Sequence::ZERO);
+            progress.last_error = Some(reason);
+            let size = Size { entries: 0, file_bytes: 0 };
+            self.shown(name, deployment, Read { progress, checkpoint: Checkpoint::default(), size, fault_count: 0 })
+        })
+    }
+
+    fn read_status(&self, name: &str, deployment: &Deployment, head: Sequence) -> Result<StateStatus, Error> {
+        let identity = deployment.identity();
+        let (store, progress) = match self.hub.running.get(&Key::state(name, identity)) {
+            Some(worker) => (std::sync::Arc::clone(&worker.store), Some(worker.meter.read())),
+            None => (self.hub.states.open(name, identity)?, None),
         };
-        let (checkpoint, size, faults) = (store.checkpoint()?, store.size()?, store.faults()?);
-        Ok(StateStatus { identity, checkpoint, size, faults, phase })
+        let reader = store.reader()?;
+        let (size, fault_count) = (store.size()?, reader.fault_count()?);
+        let progress = match progress {
+            Some(progress) => progress,
+            None => at_rest(&reader, deployment.on_fault)?,
+        };
+        let read = Read { progress, checkpoint: reader.checkpoint(), size, fault_count };
+        let mut status = self.shown(name, deployment, read);
+        if status.visible < head {
+            status.lag_seconds = self.waited_seconds(status.visible.next())?;
+        }
+        Ok(status)
+    }
+
+    fn shown(&self, name: &str, deployment: &Deployment, read: Read) -> StateStatus {
+        let Read { progress, checkpoint, size, fault_count } = read;
+        let identity = deployment.identity();
+        let rebuild = self.hub.running.get(&Key::rebuild(name, identity));
+        StateStatus {
+            plugin: self.plugin_name(deployment),
+            deployment: deployment.clone(),
+            identity,
+            checkpoint,
+            visible: progress.visible.max(checkpoint.sequence),
+            size,
+            fault_count,
+            phase: progress.phase,
+            events_per_second: progress.events_per_second,
+            memory_bytes_peak: progress.memory_bytes_peak,
+            batch_seconds: progress.batch_seconds,
+            rebuilt: rebuild.map(|rebuild| rebuild.meter.read().sequence),
+            last_error: progress.last_error,
+            last_progress_at: progress.last_progress_at,
+            lag_seconds: 0.0,
+        }
+    }
+
+    pub(super) fn plugin_name(&self, deployment: &Deployment) -> String {
+        let content = self.hub.catalogue.content();
+        let plugin = content.plugins.iter().find(|plugin| plugin.digest == deployment.plugin);
+        plugin.map_or_else(|| deployment.plugin.clone(), |plugin| format!("{}@{}", plugin.name, plugin.version))
+    }
+
+    /// How long ago that event was recorded.
+    fn waited_seconds(&self, sequence: Sequence) -> Result<f64, Error> {
+        let query = Query { from: sequence, to: Some(sequence), filter: Filter::all() };
+        let page = self.hub.log.reader()?.read(&query, 1, 1)?;
+        let recorded_at = page.batch.rows().first().map(|row| row.recorded_at);
+        let waited = recorded_at.map(|time| Timestamp::now().micros() - time.micros());
+        Ok(waited.map_or(0.0, |micros| micros.max(0) as f64 / 1e6))
     }
 }
 
 /// What a state that no worker runs is in: stopped, or before the event on which it halted.
-fn resting_phase(store: &Arc<Store>, policy: FaultPolicy) -> Result<Phase, Error> {
-    let fault = super::worker::standing_fault(store, policy)?;
-    Ok(fault.map_or(Phase::Stopped, |fault| Phase::Halted(Box::new(fault))))
+fn at_rest(reader: &Reader, policy: FaultPolicy) -> Result<Progress, Error> {
+    let fault = standing_fault(reader, policy)?;
+    let phase = fault.map_or(Phase::Stopped, |fault| Phase::Halted(Box::new(fault)));
+    Ok(Progress::resting(phase, reader.checkpoint().sequence))
 }

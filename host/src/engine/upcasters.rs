@@ -52,7 +52,7 @@ pub struct Lifted {
 }
 
 /// An upcaster's failure on one event.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct UpcastFault {
     pub sequence: Sequence,
     pub stream: String,

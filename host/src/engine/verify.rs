@@ -1,9 +1,14 @@
 //! Holds a projection to its promise: builds its state anew with other batch sizes and compares.
 
-use super::operate::remove_if_there;
-use super::{Engine, Error, Phase, Progress, Sizing};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::feed::Stopped;
+use super::replay::End;
+use super::states::Scratch;
+use super::{Deployment, Engine, Error, Phase, Progress, Sizing};
 use crate::event::{Digest, Sequence};
-use crate::state::{Fault, Reader};
+use crate::state::{Fault, Reader, Store};
 
 /// Sizes that cut the log elsewhere than the live feed did: single events, odd numbers, and more than it may have had.
 const SIZES: [usize; 5] = [1, 7, 64, 501, 8_192];
@@ -31,7 +36,7 @@ pub enum Difference {
 }
 
 impl Engine {
-    /// Rebuilds the serving state beside itself, up to its checkpoint, and compares every entry and fault.
+    /// Rebuilds a snapshot of the readable state and compares every entry and fault; the state goes on meanwhile.
     pub fn verify(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Verification, Error> {
         self.verify_with(name, &SIZES, watch)
     }
@@ -43,36 +48,54 @@ impl Engine {
         sizes: &[usize],
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Verification, Error> {
-        // Nothing may move the live state while it is compared.
-        self.workers().retain(|running, _| running.as_str() != name);
         let projection = self.projection(name)?;
         let deployment = projection.readable();
-        let store = self.readable_store(name)?;
-        let (live_reader, live_faults) = (store.reader()?, store.faults()?);
-        let path = self.state_path(name, deployment).with_extension("verify.redb");
-        remove_if_there(&path)?;
-        let target = store.checkpoint()?.sequence;
-        let built = self.build_beside(deployment, &path, Sizing::cycle(sizes), target, watch);
-        let compared = built.and_then(|(built, progress)| {
-            let rebuilt = built.reader()?;
-            let difference = match progress.phase {
-                Phase::Live => first_fault(&live_faults, &built.faults()?, target),
-                phase => Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() }),
-            };
-            let difference = match difference {
-                None => first_entry(&live_reader, &rebuilt)?,
-                some => some,
-            };
-            Ok(Verification {
-                sequence: target,
-                entries: store.size()?.entries,
-                live: live_reader.digest()?,
-                rebuilt: rebuilt.digest()?,
-                difference,
-            })
+        let live = self.store_of(name, deployment)?.reader()?;
+        let target = live.checkpoint().sequence;
+        let scratch = Scratch(self.hub.states.scratch(name, deployment.identity())?);
+        let progress = self.build(name, deployment, &scratch.0, Sizing::cycle(sizes), target, watch)?;
+        let rebuilt = scratch.0.reader()?;
+        let difference = match progress.phase {
+            Phase::Live => first_fault(&live.faults()?, &rebuilt.faults()?, target),
+            phase => Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() }),
+        };
+        let difference = match difference {
+            None => first_entry(&live, &rebuilt)?,
+            some => some,
+        };
+        let (entries, live, rebuilt) = (live.len()?, live.digest()?, rebuilt.digest()?);
+        Ok(Verification { sequence: target, entries, live, rebuilt, difference })
+    }
+
+    /// Builds the state of a deployment up to `target`, on the caller's thread.
+    fn build(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        store: &Arc<Store>,
+        sizing: Sizing,
+        target: Sequence,
+        mut watch: impl FnMut(&Progress) + Send,
+    ) -> Result<Progress, Error> {
+        let (mut replay, _) = self.replay(name, deployment, Arc::clone(store), sizing)?;
+        let meter = Arc::clone(&replay.meter);
+        meter.enter(Phase::Replaying);
+        let over = AtomicBool::new(false);
+        let end = std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
+            let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
+            over.store(true, Ordering::Relaxed);
+            meter.visible(replay.reached().sequence);
+            watcher.join().expect("watching progress does not panic");
+            end
+        })?;
+        meter.enter(match end {
+            End::Reached => Phase::Live,
+            End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
+            End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
+            End::Asked => Phase::Stopped,
         });
-        remove_if_there(&path)?;
-        compared
+        Ok(meter.read())
     }
 }
 

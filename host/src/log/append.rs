@@ -66,6 +66,7 @@ pub struct Placed {
 #[derive(Debug)]
 pub struct Prepared {
     append: Append,
+    bytes: usize,
     pub(super) digests: Vec<Digest>,
     pub(super) ids: Vec<Key>,
     pub(super) streams: Vec<Key>,
@@ -78,7 +79,7 @@ pub struct Prepared {
 
 impl Prepared {
     pub fn new(append: Append) -> Result<Self, Refused> {
-        check(&append)?;
+        let bytes = check(&append)?;
         let ids: Vec<_> = append.events.iter().map(|event| Key::of(event.id.as_str())).collect();
         let mut ids_sorted: Vec<_> = ids.iter().copied().zip(0..).collect();
         ids_sorted.sort_unstable();
@@ -88,11 +89,16 @@ impl Prepared {
         streams_sorted.sort_unstable();
         streams_sorted.dedup();
         let digests = append.events.iter().map(|event| Digest::of(event.payload.as_bytes())).collect();
-        Ok(Self { append, digests, ids, streams, expected, ids_sorted, streams_sorted })
+        Ok(Self { append, bytes, digests, ids, streams, expected, ids_sorted, streams_sorted })
     }
 
     pub fn append(&self) -> &Append {
         &self.append
+    }
+
+    /// The size of the append, as its limit counts it.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -111,7 +117,8 @@ fn keys_of_runs<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Key> {
         .collect()
 }
 
-fn check(append: &Append) -> Result<(), Refused> {
+/// Says how large an append within its limits is.
+fn check(append: &Append) -> Result<usize, Refused> {
     if append.events.len() > Append::EVENTS_MAX {
         return Err(Refused::TooManyEvents { found: append.events.len() });
     }
@@ -122,7 +129,7 @@ fn check(append: &Append) -> Result<(), Refused> {
     if bytes > Append::BYTES_MAX {
         return Err(Refused::TooLarge { found: bytes });
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn bytes_of(event: &NewEvent) -> usize {

@@ -16,11 +16,16 @@ pub enum Error {
     Damaged { place: String, why: String },
     #[error("the log cannot be read or written: {0}")]
     Storage(#[source] Box<redb::Error>),
-    #[error("the log failed while it wrote ({0}) and takes no more; restart to open it anew")]
-    Reopen(String),
 }
 
 impl Error {
+    /// Whether the disk has no room for what was to be written.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let Self::Storage(error) = self else { return false };
+        matches!(&**error, redb::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+
     pub(super) fn damaged(place: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Damaged { place: place.to_string(), why: why.to_string() }
     }

@@ -16,6 +16,7 @@ use super::index::memtable::Memtable;
 use super::index::run::{Info, Kind, Run};
 use super::index::snapshot::Runs;
 use super::state::State;
+use super::storage::Storage;
 use super::tables::{BLOCKS, FILTERS, FORMAT, Head, LogId, META, META_KEY, Meta, PAGES, RUNS};
 use super::writer::{Tail, Writer, settling};
 use crate::event::{Envelope, Sequence};
@@ -30,6 +31,11 @@ pub(super) fn open(path: &Path, name: &str, options: &Options) -> Result<Databas
         Err(error) if error.kind() == ErrorKind::NotFound => make(path, name, options)?,
         Err(error) => return Err(storage(error)),
     }
+    open_existing(path, name, options)
+}
+
+/// Opens the file, which must be there.
+pub(super) fn open_existing(path: &Path, name: &str, options: &Options) -> Result<Database, Error> {
     let database = guarded_open(name, || builder(options).open(path))?;
     check_format(&database, name)?;
     Ok(database)
@@ -97,34 +103,6 @@ pub(super) fn guarded<T>(name: &str, run: impl FnOnce() -> Result<T, Error>) -> 
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Error::damaged(name, panic_text(&*panic))))
 }
 
-/// The database of an open log. Closing writes to the file, and redb panics on some damage there too: by then all that
-/// was acknowledged is on disk, so that ends quietly.
-#[derive(Debug)]
-pub(super) struct Closing(Option<Database>);
-
-impl Closing {
-    pub(super) fn new(database: Database) -> Self {
-        Self(Some(database))
-    }
-}
-
-impl std::ops::Deref for Closing {
-    type Target = Database;
-
-    fn deref(&self) -> &Database {
-        self.0.as_ref().expect("there until it is dropped")
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let database = self.0.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
-            tracing::warn!("the log's file could not be closed; `polyfold log verify` says whether it is damaged");
-        }
-    }
-}
-
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
@@ -158,7 +136,7 @@ fn is_new(database: &Database) -> Result<bool, Error> {
 fn initialise(database: &Database) -> Result<(), Error> {
     let id = LogId(*uuid::Uuid::now_v7().as_bytes());
     let meta = Meta { id, head: Head::first(id), tail: Sequence::ZERO, indexed: Sequence::ZERO, next_run: 1 };
-    let transaction = settling(database)?;
+    let transaction = settling(database.begin_write()?);
     transaction.open_table(META)?.insert(META_KEY, meta.encode().as_slice())?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(RUNS)?;
@@ -187,8 +165,8 @@ fn check_format(database: &Database, name: &str) -> Result<(), Error> {
 }
 
 /// Reads what must be in memory: the meta row, the list of runs, the last block and the events after the last run.
-pub(super) fn load(database: &Database, name: &str) -> Result<(State, Writer), Error> {
-    let transaction = database.begin_read()?;
+pub(super) fn load(storage: &Storage, name: &str) -> Result<(State, Writer), Error> {
+    let transaction = storage.begin_read()?;
     let row = transaction.open_table(META)?.get(META_KEY)?.ok_or_else(|| not_a_log(name, "it has no meta row"))?;
     let meta = Meta::decode(row.value()).map_err(|why| Error::damaged(format!("the meta row of {name}"), why))?;
     let runs = Arc::new(load_runs(&transaction)?);

@@ -1,5 +1,6 @@
 //! A write transaction: appends are planned one by one, each taken whole or refused, then written together.
 
+use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
 
 use super::Log;
@@ -25,7 +26,7 @@ pub struct Transaction<'a> {
     ids: KeyMap<u32>,
     /// The versions of all streams that were looked up or planned for.
     versions: KeyMap<Version>,
-    /// Where the last plan's events begin in `pending`.
+    /// Where the last plan's events begin in `pending`; a refused one has none.
     last_plan: usize,
 }
 
@@ -48,9 +49,8 @@ enum Known {
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(log: &'a Log) -> Result<Self, Error> {
-        // A panic of another writer left its state as before its commit.
-        let writer = log.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (transaction, state) = log.shared.snapshot(&log.database)?;
+        let mut writer = log.lock_writer();
+        let (transaction, state) = log.snapshot_of_writer(&mut writer)?;
         Ok(Self {
             log,
             writer,
@@ -69,6 +69,7 @@ impl<'a> Transaction<'a> {
     /// Duplicates are decided first: when all events are, nothing is expected of their streams any more. `now` is the
     /// clock; an event is never recorded before the one before it. Refused, the transaction is as it was.
     pub fn plan(&mut self, prepared: Prepared, now: Timestamp) -> Result<Appended, PlanError> {
+        self.last_plan = self.pending.len();
         let known = self.known(&prepared)?;
         let mut placed: Vec<Option<Placed>> = vec![None; prepared.append().events.len()];
         self.place_duplicates(&prepared, &known, &mut placed)?;
@@ -77,7 +78,6 @@ impl<'a> Transaction<'a> {
             self.look_up_versions(&prepared)?;
             self.check_expectations(&prepared)?;
         }
-        self.last_plan = self.pending.len();
         self.place_new(&prepared, now, &known, &mut placed);
         let events = placed.into_iter().map(|placed| placed.expect("every event is new or known")).collect();
         Ok(Appended { events })
@@ -86,29 +86,41 @@ impl<'a> Transaction<'a> {
     /// The new events of the last plan, duplicates left out, as readers will see them.
     pub fn planned(&self) -> Batch {
         let mut batch = Batch::new();
-        let buffer = batch.add_buffer(Arc::from(self.bytes.as_slice()));
-        for event in &self.pending[self.last_plan..] {
-            let added = batch.push_stored(buffer, event.envelope.clone(), event.payload.clone(), |_| true);
+        let planned = &self.pending[self.last_plan..];
+        let Some(start) = planned.first().map(|event| event.envelope.start) else { return batch };
+        let buffer = batch.add_buffer(Arc::from(&self.bytes[start..]));
+        let within = |range: &Range<usize>| range.start - start..range.end - start;
+        for event in planned {
+            let added = batch.push_stored(buffer, within(&event.envelope), within(&event.payload), |_| true);
             added.expect("the envelope was encoded just now");
         }
         batch
     }
 
+    /// Takes the last plan back, as if it had never been: its sequences go to the next.
+    pub fn unplan(&mut self) {
+        for event in self.pending.drain(self.last_plan..).rev() {
+            // A plan brings only ids that were free, and each event took the version behind the one before it.
+            self.ids.remove(&event.id);
+            self.versions.insert(event.stream, Version(event.version.0 - 1));
+            self.bytes.truncate(event.envelope.start);
+        }
+    }
+
     /// Writes all that is planned, durable on return, and says where the log then ends.
     ///
-    /// Costs nothing when nothing is planned. On an error nothing is written.
+    /// Costs nothing when nothing is planned. On an error nothing is written, or, if the disk failed at the very end, it
+    /// may be found to be there after all; the log goes on in either case.
     pub fn commit(mut self) -> Result<Head, Error> {
         if self.pending.is_empty() {
             return Ok(self.state.meta.head);
         }
         let tables = &self.reader.index.tables;
         let written = self.writer.commit(self.log, &self.state, tables, &self.pending, &self.bytes);
-        match written {
-            Err(Error::Storage(cause)) if matches!(*cause, redb::Error::PreviousIo) => {
-                Err(Error::Reopen(cause.to_string()))
-            }
-            Ok(_) | Err(_) => written,
-        }
+        // The storage is let go of first: it cannot be opened anew while somebody reads the old one's file.
+        let Self { log, mut writer, reader, .. } = self;
+        drop(reader);
+        written.inspect_err(|error| log.reopen_after(error, &mut writer))
     }
 
     /// Which events have an id that is taken, by index in the append.

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::ReadTransaction;
 
 use super::error::Error;
 use super::index::memtable::Memtable;
 use super::index::snapshot::Runs;
+use super::storage::Storage;
 use super::tables::{META, META_KEY, Meta};
+use crate::event::Sequence;
 
 /// All that is in memory of one commit.
 #[derive(Clone, Debug)]
@@ -38,10 +40,10 @@ impl Shared {
     }
 
     /// A snapshot of the file with the state that belongs to it.
-    pub(super) fn snapshot(&self, database: &Database) -> Result<(ReadTransaction, State), Error> {
+    pub(super) fn snapshot(&self, storage: &Storage) -> Result<(ReadTransaction, State), Error> {
         // No commit can pass from next to current, nor a new one begin, while this lock is held.
         let states = self.0.read().expect("nobody panics with the states");
-        let transaction = database.begin_read()?;
+        let transaction = storage.begin_read()?;
         let row =
             transaction.open_table(META)?.get(META_KEY)?.ok_or_else(|| Error::damaged("meta", "it is missing"))?;
         let meta = Meta::decode(row.value()).map_err(|why| Error::damaged("meta", why))?;
@@ -61,6 +63,15 @@ impl Shared {
         if let Some(next) = states.next.take() {
             states.current = next;
         }
+    }
+
+    /// Takes over what `load` finds in a file that was opened anew, if it is not behind what was durable. Readers that
+    /// begin meanwhile wait.
+    pub(super) fn exchange(&self, load: impl FnOnce(Sequence) -> Result<State, Error>) -> Result<(), Error> {
+        let mut states = self.0.write().expect("nobody panics with the states");
+        states.current = load(states.current.meta.head.sequence)?;
+        states.next = None;
+        Ok(())
     }
 
     /// The commit failed.

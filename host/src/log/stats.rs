@@ -30,7 +30,7 @@ pub struct Stats {
 const BLOCKS_SAMPLED: usize = 64;
 
 pub(super) fn collect(log: &Log) -> Result<Stats, Error> {
-    let (transaction, state) = log.shared.snapshot(&log.database)?;
+    let (transaction, state) = log.snapshot()?;
     let blocks = transaction.open_table(BLOCKS)?;
     let (mut stored, mut raw) = (0u64, 0u64);
     for row in blocks.iter()?.take(BLOCKS_SAMPLED) {

@@ -4,6 +4,7 @@ mod append;
 mod crash;
 mod damage;
 mod fixture;
+mod full;
 mod model;
 
 use super::*;

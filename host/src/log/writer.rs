@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, RwLock};
 use std::thread;
 
-use redb::{Database, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::Log;
 use super::block::{self, BODY_BYTES_MAX, Codec, Header, Names};
@@ -28,14 +28,13 @@ const PARALLEL_BYTES_MIN: usize = 256 << 10;
 /// What a block is expected to shrink to before any was seen, in thousandths.
 const SHRINKS_TO_AT_FIRST: usize = 300;
 
-/// A transaction that, committed, leaves a file which opens at once even after a crash.
+/// Makes a transaction one that, committed, leaves a file which opens at once even after a crash.
 ///
 /// It costs a second sync, so appends do without: after a crash right behind one, redb verifies and walks the whole file
 /// before it opens. The writer therefore settles the file as soon as it has nothing to do.
-pub(super) fn settling(database: &Database) -> Result<WriteTransaction, Error> {
-    let mut transaction = database.begin_write()?;
+pub(super) fn settling(mut transaction: WriteTransaction) -> WriteTransaction {
     transaction.set_quick_repair(true);
-    Ok(transaction)
+    transaction
 }
 
 /// An event with its place, about to be written; its parts lie in a buffer of the transaction.
@@ -233,7 +232,7 @@ pub(super) fn chain(link: &mut Vec<u8>, before: Digest, payload: Digest, envelop
 /// Writes blocks, index and meta in one transaction; announces the state that it leads to.
 fn write(log: &Log, state: &State, tables: &Tables, built: &Built, full: bool) -> Result<(), Error> {
     // On disk, by one sync, when its commit returns.
-    let transaction = log.database.begin_write()?;
+    let transaction = log.storage.begin_write()?;
     {
         let mut blocks = transaction.open_table(BLOCKS)?;
         for block in &built.sealed {

@@ -59,7 +59,7 @@ pub struct Usage {
 pub struct Projection {
     core: Core,
     exports: Box<dyn ProjectionExports>,
-    manifest: ProjectionManifest,
+    manifest: Arc<ProjectionManifest>,
 }
 
 /// An upcaster, ready to run.
@@ -83,12 +83,17 @@ impl Projection {
     pub(super) fn load(core: Core) -> Result<Self, LoadError> {
         let exports = core.abi.projection(&core.plugin).map_err(super::sandbox::invalid)?;
         let (_, described) = core.run(None, |call| exports.describe(call));
-        let manifest = described.map_err(LoadError::Describe)?.validate()?;
+        let manifest = Arc::new(described.map_err(LoadError::Describe)?.validate()?);
         Ok(Self { core, exports, manifest })
     }
 
     pub fn manifest(&self) -> &ProjectionManifest {
         &self.manifest
+    }
+
+    /// The same, for who keeps it longer than the plugin.
+    pub fn manifest_shared(&self) -> Arc<ProjectionManifest> {
+        Arc::clone(&self.manifest)
     }
 
     pub fn digest(&self) -> Digest {

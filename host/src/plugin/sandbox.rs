@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use super::background::lower_priority;
 use super::cache::{Cache, name_of};
 use super::call::Core;
 use super::inspect::{Kind, inspect, needs_wasi};
@@ -23,6 +24,8 @@ struct Inner {
     engine: Engine,
     settings: String,
     cache: Option<Cache>,
+    /// Where plugins are compiled; its threads step back behind what runs.
+    compiler: OnceLock<Option<rayon::ThreadPool>>,
     /// Dropped with the sandbox, which ends its ticker.
     _ticker: Sender<()>,
 }
@@ -43,7 +46,7 @@ impl Sandbox {
         let (engine, settings) = settings::engine()?;
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
-        Ok(Self(Arc::new(Inner { engine, settings, cache, _ticker: ticker })))
+        Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: OnceLock::new(), _ticker: ticker })))
     }
 
     /// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
@@ -71,17 +74,28 @@ impl Sandbox {
     }
 
     fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refused> {
-        let Inner { engine, settings, cache, .. } = &*self.0;
+        let Inner { engine, settings, cache, compiler, .. } = &*self.0;
         let name = name_of(digest, engine, settings);
         if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, name)) {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, bytes).map_err(invalid)?;
+        let compile = || Component::from_binary(engine, bytes).map_err(invalid);
+        let component = match compiler.get_or_init(compile_threads) {
+            Some(threads) => threads.install(compile)?,
+            None => compile()?,
+        };
         if let Some(cache) = cache {
             cache.save(name, &component);
         }
         Ok(component)
     }
+}
+
+/// As many threads as there are processors. Without them the caller's compiles by itself.
+fn compile_threads() -> Option<rayon::ThreadPool> {
+    let named = |index| format!("compiler-{index}");
+    let threads = rayon::ThreadPoolBuilder::new().thread_name(named).start_handler(|_| lower_priority()).build();
+    threads.inspect_err(|error| tracing::warn!("plugins are compiled by one thread: {error}")).ok()
 }
 
 /// What wasmtime says of a component that it cannot compile or link.

@@ -1,7 +1,7 @@
 //! A state as a plugin sees it: what is on disk, under the changes that are not there yet.
 //!
-//! From the bottom up: a snapshot of the file, changes on their way to it, changes kept since, and the changes of the
-//! call in hand, which are kept or dropped as a whole.
+//! From the bottom up: a snapshot of the file, changes on their way to it, changes kept since, and a layer for each thing
+//! in hand (a call; around it an append, around that a group of them), which is kept or discarded as a whole.
 
 use std::iter::Peekable;
 use std::ops::Bound;
@@ -14,17 +14,17 @@ use super::{Changes, Entry, Error, Reader};
 pub struct Overlay {
     base: Reader,
     committing: Option<Arc<Changes>>,
-    kept: Changes,
-    call: Changes,
+    /// The lowest has what was kept; above it lies what was begun.
+    layers: Vec<Changes>,
 }
 
 impl Overlay {
     pub fn new(base: Reader) -> Self {
-        Self { base, committing: None, kept: Changes::default(), call: Changes::default() }
+        Self { base, committing: None, layers: vec![Changes::default()] }
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        for layer in self.layers() {
+        for layer in self.downwards() {
             if let Some(change) = layer.get(key) {
                 return Ok(change.map(<[u8]>::to_vec));
             }
@@ -33,7 +33,7 @@ impl Overlay {
     }
 
     pub fn set(&mut self, key: &str, value: Option<Vec<u8>>) {
-        self.call.set(key.to_owned(), value);
+        self.top().set(key.to_owned(), value);
     }
 
     /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
@@ -42,7 +42,7 @@ impl Overlay {
             Some(after) if after >= prefix => Bound::Excluded(after),
             Some(_) | None => Bound::Included(prefix),
         };
-        let mut layers: Vec<Peekable<_>> = self.layers().map(|layer| layer.range_from(start).peekable()).collect();
+        let mut layers: Vec<Peekable<_>> = self.downwards().map(|layer| layer.range_from(start).peekable()).collect();
         let mut base = self.base.range_from(start)?.peekable();
         let mut entries = Vec::new();
         while entries.len() < limit {
@@ -72,20 +72,50 @@ impl Overlay {
         Ok(entries)
     }
 
-    /// Keeps what the call changed.
-    pub fn keep_call(&mut self) {
-        let call = std::mem::take(&mut self.call);
-        self.kept.merge(call);
+    /// Lays a layer on top: what changes from here on is kept or discarded as a whole.
+    pub fn begin(&mut self) {
+        self.layers.push(Changes::default());
     }
 
-    /// Drops what the call changed.
-    pub fn drop_call(&mut self) {
-        self.call = Changes::default();
+    /// Keeps what changed since the last `begin`; it belongs to the layer below from now on.
+    ///
+    /// # Panics
+    /// If nothing was begun.
+    pub fn keep(&mut self) {
+        let kept = self.end();
+        self.top().merge(kept);
+    }
+
+    /// Discards what changed since the last `begin`.
+    ///
+    /// # Panics
+    /// If nothing was begun.
+    pub fn discard(&mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) -> Changes {
+        assert!(self.layers.len() > 1, "what ends was begun");
+        self.layers.pop().expect("there are two or more")
+    }
+
+    fn top(&mut self) -> &mut Changes {
+        self.layers.last_mut().expect("the lowest layer never goes")
+    }
+
+    /// What is not on its way to the file, kept or begun, from the bottom up.
+    pub fn uncommitted(&self) -> impl Iterator<Item = &Changes> {
+        self.layers.iter()
     }
 
     /// About how much memory the kept changes take.
     pub fn kept_bytes(&self) -> usize {
-        self.kept.bytes()
+        self.layers[0].bytes()
+    }
+
+    /// The keys that were changed since the last commit.
+    pub fn kept_keys(&self) -> impl Iterator<Item = &str> {
+        self.layers[0].iter().map(|(key, _)| key)
     }
 
     /// Hands out the kept changes for a commit; they stay visible until [`Overlay::rebase`].
@@ -94,9 +124,17 @@ impl Overlay {
     /// If the changes handed out before are still on their way.
     pub fn begin_commit(&mut self) -> Arc<Changes> {
         assert!(self.committing.is_none(), "one commit at a time");
-        let changes = Arc::new(std::mem::take(&mut self.kept));
+        let changes = Arc::new(std::mem::take(&mut self.layers[0]));
         self.committing = Some(Arc::clone(&changes));
         changes
+    }
+
+    /// Takes back the changes handed out, whose commit failed: they are kept, and go with the next.
+    pub fn withdraw_commit(&mut self) {
+        if let Some(changes) = self.committing.take() {
+            let later = std::mem::replace(&mut self.layers[0], Arc::unwrap_or_clone(changes));
+            self.layers[0].merge(later);
+        }
     }
 
     /// Whether changes handed out are still on their way.
@@ -111,8 +149,8 @@ impl Overlay {
     }
 
     /// The layers over the snapshot, uppermost first.
-    fn layers(&self) -> impl Iterator<Item = &Changes> {
-        [&self.call, &self.kept].into_iter().chain(self.committing.as_deref())
+    fn downwards(&self) -> impl Iterator<Item = &Changes> {
+        self.layers.iter().rev().chain(self.committing.as_deref())
     }
 }
 
@@ -128,18 +166,18 @@ mod tests {
         format!("{}{}", random.choice(["a/", "b/", "b", "\u{ff}"]).unwrap(), random.u8(0..20))
     }
 
-    /// Random calls, kept or dropped, commits in two steps, and reads, against one map.
+    /// Random layers, kept or discarded, commits in two steps that may fail, and reads, against a stack of maps.
     #[test]
-    fn reads_see_every_layer_and_nothing_that_was_dropped() {
+    fn reads_see_every_layer_and_nothing_that_was_discarded() {
         let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
         println!("SEED={seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.redb"), Digest::ZERO, [0; 16]).unwrap();
         let mut overlay = Overlay::new(store.reader().unwrap());
-        let mut kept: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for _ in 0..300 {
-            let mut model = kept.clone();
+        let mut models: Vec<BTreeMap<String, Vec<u8>>> = vec![BTreeMap::new()];
+        for _ in 0..600 {
+            let mut model = models.pop().unwrap();
             for _ in 0..random.usize(0..10) {
                 let key = key(&mut random);
                 let value = random.bool().then(|| vec![random.u8(..); random.usize(0..4)]);
@@ -149,26 +187,48 @@ mod tests {
                     None => model.remove(&key),
                 };
             }
-            let asked = key(&mut random);
-            assert_eq!(overlay.get(&asked).unwrap(), model.get(&asked).cloned());
-            let prefix = *random.choice(&["", "a/", "b", "c"]).unwrap();
-            let after = random.bool().then(|| key(&mut random));
-            let limit = random.usize(0..30);
-            let expected = model.iter().filter(|(key, _)| key.starts_with(prefix));
-            let expected = expected.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).take(limit);
-            let expected: Vec<_> = expected.map(|(key, value)| (key.clone(), value.clone())).collect();
-            assert_eq!(overlay.scan(prefix, after.as_deref(), limit).unwrap(), expected, "{prefix:?} {after:?}");
-            if random.u8(0..4) > 0 {
-                overlay.keep_call();
-                kept = model;
-            } else {
-                overlay.drop_call();
+            check(&overlay, &model, &mut random);
+            models.push(model);
+            match random.u8(0..6) {
+                0..2 if models.len() < 5 => {
+                    overlay.begin();
+                    models.push(models[models.len() - 1].clone());
+                }
+                2 | 3 if models.len() > 1 => {
+                    overlay.keep();
+                    let below = models.len() - 2;
+                    models.remove(below);
+                }
+                4 if models.len() > 1 => {
+                    overlay.discard();
+                    models.pop();
+                }
+                _ => {}
             }
-            if random.u8(0..8) == 0 && !overlay.is_committing() {
-                store.commit(&overlay.begin_commit(), Checkpoint::default(), &[]).unwrap();
-            } else if random.u8(0..4) == 0 && overlay.is_committing() {
-                overlay.rebase(store.reader().unwrap());
+            match (random.u8(0..6), overlay.is_committing()) {
+                (0, false) => store.commit(&overlay.begin_commit(), Checkpoint::default(), &[]).unwrap(),
+                (1, false) => drop(overlay.begin_commit()),
+                (2, true) => overlay.withdraw_commit(),
+                (3, true) => {
+                    // Committed again by the second way to get here, which changes nothing.
+                    let changes = overlay.committing.clone().unwrap();
+                    store.commit(&changes, Checkpoint::default(), &[]).unwrap();
+                    overlay.rebase(store.reader().unwrap());
+                }
+                _ => {}
             }
         }
+    }
+
+    fn check(overlay: &Overlay, model: &BTreeMap<String, Vec<u8>>, random: &mut fastrand::Rng) {
+        let asked = key(random);
+        assert_eq!(overlay.get(&asked).unwrap(), model.get(&asked).cloned());
+        let prefix = *random.choice(&["", "a/", "b", "c"]).unwrap();
+        let after = random.bool().then(|| key(random));
+        let limit = random.usize(0..30);
+        let expected = model.iter().filter(|(key, _)| key.starts_with(prefix));
+        let expected = expected.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).take(limit);
+        let expected: Vec<_> = expected.map(|(key, value)| (key.clone(), value.clone())).collect();
+        assert_eq!(overlay.scan(prefix, after.as_deref(), limit).unwrap(), expected, "{prefix:?} {after:?}");
     }
 }

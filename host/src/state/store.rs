@@ -8,22 +8,23 @@
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
 //!
-//! A commit changes all three in one transaction, durable before it returns.
+//! A commit changes all three in one transaction; see commit.rs.
 
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use super::{Changes, Entry, Error};
+use super::storage::{Open, Storage};
+use super::{Entry, Error};
 use crate::event::{Digest, Sequence};
 
-const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
-const FAULTS: TableDefinition<u64, &[u8]> = TableDefinition::new("faults");
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+pub(super) const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
+pub(super) const FAULTS: TableDefinition<u64, &[u8]> = TableDefinition::new("faults");
 
 const FORMAT: u32 = 1;
 
@@ -71,16 +72,18 @@ pub struct Size {
 /// A state's file, open for one writer and any number of readers.
 #[derive(Debug)]
 pub struct Store {
-    db: Arc<Closing>,
+    pub(super) db: Arc<Storage>,
     path: PathBuf,
 }
 
-/// A snapshot of a state.
+/// A snapshot of a state: entries, faults and checkpoint as one commit left them.
 pub struct Reader {
     entries: ReadOnlyTable<&'static str, &'static [u8]>,
+    faults: ReadOnlyTable<u64, &'static [u8]>,
+    checkpoint: Checkpoint,
     path: PathBuf,
     /// Without its database a table cannot be read.
-    _db: Arc<Closing>,
+    _db: Arc<Storage>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -98,7 +101,7 @@ impl Store {
         if !path.exists() {
             return Self::create(path, identity, log_id);
         }
-        let store = Self::over(guarded(path, || Ok(builder().open(path)?))?, path);
+        let store = Self::over(guarded(path, || open(path))?, path, opener(path));
         store.check(identity, log_id)?;
         Ok(store)
     }
@@ -122,20 +125,21 @@ impl Store {
         }
         let parent = path.parent().expect("a state's file has a parent");
         std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        Ok(Self::over(renamed?, path))
+        Ok(Self::over(renamed?, path, opener(path)))
     }
 
-    fn over(db: Database, path: &Path) -> Self {
-        Self { db: Arc::new(Closing(Some(db))), path: path.to_owned() }
+    fn over(db: Database, path: &Path, open: Open) -> Self {
+        Self { db: Arc::new(Storage::new(db, open)), path: path.to_owned() }
     }
 
-    /// Opens the state in that storage; makes an empty one when the storage is empty.
-    pub fn open_with_backend(
-        backend: impl redb::StorageBackend,
+    /// Opens the state in that storage, now and again after it failed; makes an empty one when the storage is empty.
+    pub fn open_with_backend<B: redb::StorageBackend + Clone + Sync>(
+        backend: B,
         identity: Digest,
         log_id: [u8; 16],
     ) -> Result<Self, Error> {
         let path = PathBuf::from("the state");
+        let again = backend.clone();
         let store = guarded(&path, || {
             let is_empty = backend.len()? == 0;
             let db = builder().create_with_backend(backend)?;
@@ -144,7 +148,8 @@ impl Store {
             }
             Ok(db)
         });
-        let store = Self::over(store?, &path);
+        let open = Box::new(move || Ok(builder().create_with_backend(again.clone())?));
+        let store = Self::over(store?, &path, open);
         store.check(identity, log_id)?;
         Ok(store)
     }
@@ -154,18 +159,21 @@ impl Store {
     }
 
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let read = || -> Result<_, redb::Error> {
-            let meta = self.db.begin_read()?.open_table(META)?;
-            Ok(meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec()))
-        };
-        let Some(bytes) = guarded(&self.path, read)? else { return Ok(Checkpoint::default()) };
-        Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))
+        Ok(self.reader()?.checkpoint)
     }
 
     pub fn reader(&self) -> Result<Reader, Error> {
-        let read = || -> Result<_, redb::Error> { Ok(self.db.begin_read()?.open_table(ENTRIES)?) };
-        let entries = guarded(&self.path, read)?;
-        Ok(Reader { entries, path: self.path.clone(), _db: Arc::clone(&self.db) })
+        let read = || -> Result<_, redb::Error> {
+            let transaction = self.db.begin_read()?;
+            let checkpoint = transaction.open_table(META)?.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
+            Ok((checkpoint, transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?))
+        };
+        let (checkpoint, entries, faults) = guarded(&self.path, read)?;
+        let checkpoint = match checkpoint {
+            None => Checkpoint::default(),
+            Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
+        };
+        Ok(Reader { entries, faults, checkpoint, path: self.path.clone(), _db: Arc::clone(&self.db) })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
@@ -176,41 +184,7 @@ impl Store {
 
     /// All faults in order of sequence.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        let read = || -> Result<_, redb::Error> {
-            let mut faults = Vec::new();
-            for row in self.db.begin_read()?.open_table(FAULTS)?.iter()? {
-                faults.push(row?.1.value().to_vec());
-            }
-            Ok(faults)
-        };
-        let rows = guarded(&self.path, read)?;
-        let parse = |row: Vec<u8>| serde_json::from_slice(&row).map_err(|_| self.unusable("a fault is damaged"));
-        rows.into_iter().map(parse).collect()
-    }
-
-    /// Makes changes, checkpoint and new faults durable together: a crash keeps all of them or none.
-    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
-        let write = || -> Result<(), redb::Error> {
-            let transaction = self.db.begin_write()?;
-            {
-                let mut entries = transaction.open_table(ENTRIES)?;
-                for (key, value) in changes.iter() {
-                    match value {
-                        Some(value) => entries.insert(key, value)?,
-                        None => entries.remove(key)?,
-                    };
-                }
-                let mut rows = transaction.open_table(FAULTS)?;
-                for fault in faults {
-                    let json = serde_json::to_vec(fault).expect("a fault is plain data");
-                    rows.insert(fault.sequence, json.as_slice())?;
-                }
-                transaction.open_table(META)?.insert("checkpoint", checkpoint.to_bytes().as_slice())?;
-            }
-            transaction.commit()?;
-            Ok(())
-        };
-        guarded(&self.path, write)
+        self.reader()?.faults()
     }
 
     fn check(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), Error> {
@@ -243,28 +217,13 @@ impl Store {
     }
 }
 
-/// The database of an open state. Closing writes to the file, and redb panics on some damage there too: by then all that
-/// was committed is on disk, so that ends quietly.
-#[derive(Debug)]
-struct Closing(Option<Database>);
-
-impl std::ops::Deref for Closing {
-    type Target = Database;
-
-    fn deref(&self) -> &Database {
-        self.0.as_ref().expect("there until it is dropped")
-    }
+fn open(path: &Path) -> Result<Database, redb::Error> {
+    Ok(builder().open(path)?)
 }
 
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let db = self.0.take();
-        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
-            tracing::warn!(
-                "a state's file could not be closed; `polyfold projection verify` says whether it is damaged"
-            );
-        }
-    }
+fn opener(path: &Path) -> Open {
+    let path = path.to_owned();
+    Box::new(move || open(&path))
 }
 
 fn builder() -> redb::Builder {
@@ -288,11 +247,11 @@ fn initialise(db: &Database, identity: Digest, log_id: [u8; 16]) -> Result<(), r
 }
 
 /// Does something with the file at `path`. redb finds some damage only by a failed assertion: that is an error here.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
     let unusable = |problem: String| Error::Unusable { path: path.to_owned(), problem };
     match std::panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(unusable("it is in use by another process".to_owned())),
+        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(unusable(super::IN_USE.to_owned())),
         Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err(unusable("it is no projection's state".to_owned()))
         }
@@ -303,6 +262,47 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Error>) -> Res
 }
 
 impl Reader {
+    /// How far this snapshot is.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    /// How many entries this snapshot has.
+    pub fn len(&self) -> Result<u64, Error> {
+        guarded(&self.path, || Ok(self.entries.len()?))
+    }
+
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len()? == 0)
+    }
+
+    pub fn fault_count(&self) -> Result<u64, Error> {
+        guarded(&self.path, || Ok(self.faults.len()?))
+    }
+
+    /// The fault of that event, if it has one.
+    pub fn fault(&self, sequence: Sequence) -> Result<Option<Fault>, Error> {
+        let row = guarded(&self.path, || Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
+        row.map(|row| self.fault_of(&row)).transpose()
+    }
+
+    /// All faults in order of sequence.
+    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
+        let rows = guarded(&self.path, || {
+            let mut rows = Vec::new();
+            for row in self.faults.iter()? {
+                rows.push(row?.1.value().to_vec());
+            }
+            Ok(rows)
+        })?;
+        rows.iter().map(|row| self.fault_of(row)).collect()
+    }
+
+    fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
+        let problem = || "a fault is damaged".to_owned();
+        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
+    }
+
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
     }
@@ -349,7 +349,7 @@ impl Reader {
 }
 
 impl Checkpoint {
-    fn to_bytes(self) -> [u8; 56] {
+    pub(super) fn to_bytes(self) -> [u8; 56] {
         let mut bytes = [0; 56];
         for (at, number) in [self.sequence.0, self.events, self.fuel].into_iter().enumerate() {
             bytes[at * 8..][..8].copy_from_slice(&number.to_le_bytes());

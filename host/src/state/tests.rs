@@ -84,6 +84,27 @@ fn a_power_failure_keeps_state_checkpoint_and_faults_together() {
     }
 }
 
+#[test]
+fn a_full_disk_refuses_commits_while_reads_go_on_until_there_is_room() {
+    let digests = digests();
+    for room in [0, 1, 2, 4, 8, 16] {
+        let disk = CrashingDisk::default();
+        let store = open(disk.clone()).unwrap();
+        (1..=3).for_each(|sequence| commit(&store, sequence).unwrap());
+        disk.leave_room(Some(room));
+        let failed = (4..=COMMITS).find_map(|sequence| Some((sequence, commit(&store, sequence).err()?)));
+        if let Some((sequence, error)) = failed {
+            assert!(error.is_disk_full(), "{error}");
+            assert_eq!(store.checkpoint().unwrap().sequence, Sequence(sequence - 1));
+            assert_eq!(store.reader().unwrap().digest().unwrap(), digests[sequence as usize - 1]);
+        }
+        disk.leave_room(None);
+        let next = store.checkpoint().unwrap().sequence.0 + 1;
+        (next..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
+        assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize]);
+    }
+}
+
 /// Written by `write_fixture` of format 1.
 const V1: &[u8] = include_bytes!("fixtures/v1.redb.gz");
 

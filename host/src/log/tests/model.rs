@@ -121,9 +121,24 @@ impl Test {
                 (Ok(places), Ok(found)) => {
                     let found: Vec<_> = found.events.iter().map(|p| (p.sequence.0, p.version.0, p.duplicate)).collect();
                     assert_eq!(&found, places);
-                    self.model.take(&new, places, now);
+                    let fresh = places.iter().filter(|(.., duplicate)| !duplicate).map(|(sequence, ..)| *sequence);
+                    let planned = transaction.planned();
+                    assert_eq!(
+                        planned.iter().map(|event| event.sequence.0).collect::<Vec<_>>(),
+                        fresh.collect::<Vec<_>>()
+                    );
+                    assert!(planned.iter().all(|found| new.events.iter().any(|event| {
+                        found.payload == event.payload.as_bytes() && found.envelope().unwrap().same_content(event)
+                    })));
+                    if self.random.u8(..10) == 0 {
+                        transaction.unplan();
+                        assert!(transaction.planned().is_empty());
+                    } else {
+                        self.model.take(&new, places, now);
+                    }
                 }
-                (Err(()), Err(PlanError::Refused(_))) => {}
+                // A refused plan has nothing to take back.
+                (Err(()), Err(PlanError::Refused(_))) => transaction.unplan(),
                 (expected, found) => panic!("expected {expected:?}, found {found:?}"),
             }
         }
@@ -183,7 +198,7 @@ fn the_log_does_what_a_list_does() {
         let mut disk = CrashingDisk::default();
         let mut log = Log::open_with_backend(disk.clone(), &small()).unwrap();
         let mut kept: Option<(Reader, u64)> = None;
-        for step in 0..250 {
+        for step in 0..400 {
             test.write(&log);
             test.check(&log.reader().unwrap());
             if let Some((reader, length)) = &kept {

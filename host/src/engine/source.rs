@@ -1,0 +1,78 @@
+//! Where a projection's events come from: the log, read and upcast, a portion at a time.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use super::portion::{Portion, Want};
+use super::recent::{self, Recent};
+use super::sizing::{BYTES_MAX, EVENTS_MAX};
+use super::{Chains, Error};
+use crate::event::{Batch, Filter, Sequence};
+use crate::log::{Log, Query};
+
+/// Where a projection's events come from.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) log: Arc<Log>,
+    recent: Arc<Recent>,
+    chains: Arc<Chains>,
+    want: Want,
+    /// The stored events from which wanted ones can come.
+    pub(super) stored: Filter,
+}
+
+impl Source {
+    pub(super) fn new(log: Arc<Log>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
+        let stored = chains.sources(&want.filter);
+        Self { log, recent, chains, want, stored }
+    }
+
+    /// Reads what the projection wants from `from` on, to `to` at most, a page at most.
+    pub(super) fn read(&self, from: Sequence, to: Sequence) -> Result<Portion, Error> {
+        if to.0 - from.0 < recent::EVENTS_MAX {
+            let make = |batch: &Batch, next| {
+                let stored = batch.filtered(|event| self.stored.wants(event.event_type, event.stream));
+                self.portion(stored, next, to)
+            };
+            if let Some(portion) = self.recent.portion(&self.log, from, to, &self.want, make) {
+                return Ok(portion);
+            }
+        }
+        let query = Query { from, to: Some(to), filter: self.stored.clone() };
+        let page = self.log.reader()?.read(&query, EVENTS_MAX, BYTES_MAX)?;
+        Ok(self.portion(page.batch, page.next, to))
+    }
+
+    pub(super) fn read_all(&self, from: Sequence, to: Sequence, portions: &SyncSender<Result<Portion, Error>>) {
+        let mut query = Query { from, to: Some(to), filter: self.stored.clone() };
+        let reader = match self.log.reader() {
+            Ok(reader) => reader,
+            Err(error) => return drop(portions.send(Err(error.into()))),
+        };
+        while query.from <= to {
+            let portion = match reader.read(&query, EVENTS_MAX, BYTES_MAX) {
+                Ok(page) => Ok(self.portion(page.batch, page.next, to)),
+                Err(error) => Err(error.into()),
+            };
+            let next = portion.as_ref().map(|portion| portion.through.next());
+            let go_on = next.is_ok();
+            if let Ok(next) = next {
+                query.from = next;
+            }
+            if portions.send(portion).is_err() || !go_on {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn portion(&self, batch: Batch, next: Sequence, to: Sequence) -> Portion {
+        if self.chains.is_empty() {
+            return Portion { batch: Arc::new(batch), through: next.previous().min(to), failed: None };
+        }
+        let lifted = self.chains.lift(batch);
+        let through = lifted.failed.as_ref().map_or(next.previous().min(to), |failed| failed.sequence);
+        let is_wanted = |event_type: &str, stream: &str| self.want.filter.wants(event_type, stream);
+        let batch = lifted.batch.filtered(|event| is_wanted(event.event_type, event.stream));
+        Portion { batch: Arc::new(batch), through, failed: lifted.failed }
+    }
+}

@@ -1,0 +1,156 @@
+//! The files of states: where they lie, and which of them are open.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::catalogue::sync_parent;
+use crate::event::{Digest, Sequence};
+use crate::log::Log;
+use crate::state::Store;
+
+/// What the names of files that only their makers need end with; who finds one at the start removes it.
+const SCRATCH: &str = ".scratch.redb";
+
+/// Closing a state's file takes a sync or two.
+const RELEASED_AFTER: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_millis(5);
+
+/// The folder `projections`.
+#[derive(Debug)]
+pub(super) struct States {
+    dir: PathBuf,
+    log: Arc<Log>,
+    /// A file can be open once in a process, so who wants it shares it.
+    open: Mutex<HashMap<PathBuf, Weak<Store>>>,
+    scratches: AtomicU64,
+}
+
+impl States {
+    pub(super) fn new(dir: PathBuf, log: Arc<Log>) -> Self {
+        remove_scratches(&dir);
+        Self { dir, log, open: Mutex::default(), scratches: AtomicU64::new(0) }
+    }
+
+    pub(super) fn path(&self, name: &str, identity: Digest) -> PathBuf {
+        self.dir.join(name).join(format!("{identity}.redb"))
+    }
+
+    /// A state's file, empty if there was none.
+    pub(super) fn open(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
+        let path = self.path(name, identity);
+        make_parent(&path)?;
+        let mut open = self.open.lock().expect("no thread panics while it holds the open states");
+        if let Some(store) = open.get(&path).and_then(Weak::upgrade) {
+            return Ok(store);
+        }
+        let store = Arc::new(self.open_released(&path, identity)?);
+        self.check(name, &store)?;
+        open.retain(|_, store| store.strong_count() > 0);
+        open.insert(path, Arc::downgrade(&store));
+        Ok(store)
+    }
+
+    /// Opens a file that its last user may be about to let go of: the directory is ours, so nobody else has it.
+    fn open_released(&self, path: &Path, identity: Digest) -> Result<Store, Error> {
+        let give_up = Instant::now() + RELEASED_AFTER;
+        loop {
+            match Store::open(path, identity, self.log.id().0) {
+                Err(error) if error.is_in_use() && Instant::now() < give_up => std::thread::park_timeout(RETRY),
+                opened => return Ok(opened?),
+            }
+        }
+    }
+
+    /// An empty state in a file of its own, to be removed or to take the place of another.
+    pub(super) fn scratch(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
+        let number = self.scratches.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(name).join(format!("{identity}-{number}{SCRATCH}"));
+        make_parent(&path)?;
+        remove_if_there(&path)?;
+        Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
+    }
+
+    /// Lets a scratch take the place of the state of its identity. Who still reads the old one reads on.
+    pub(super) fn replace(&self, name: &str, identity: Digest, scratch: &Arc<Store>) -> Result<(), Error> {
+        let path = self.path(name, identity);
+        std::fs::rename(scratch.path(), &path).map_err(Error::file(&path))?;
+        sync_parent(&path).map_err(Error::file(&path))?;
+        let mut open = self.open.lock().expect("no thread panics while it holds the open states");
+        open.insert(path, Arc::downgrade(scratch));
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, name: &str, identity: Digest) -> Result<(), Error> {
+        let path = self.path(name, identity);
+        self.open.lock().expect("no thread panics while it holds the open states").remove(&path);
+        remove_if_there(&path)
+    }
+
+    pub(super) fn remove_all(&self, name: &str) -> Result<(), Error> {
+        let dir = self.dir.join(name);
+        self.open
+            .lock()
+            .expect("no thread panics while it holds the open states")
+            .retain(|path, _| !path.starts_with(&dir));
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path: dir, source: error }),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A state must have been made from this log, as far as it goes.
+    fn check(&self, name: &str, store: &Store) -> Result<(), Error> {
+        let (checkpoint, head) = (store.checkpoint()?, self.log.head().sequence);
+        if checkpoint.sequence > head {
+            return Err(Error::AheadOfLog { name: name.to_owned(), checkpoint: checkpoint.sequence, head });
+        }
+        let is_empty = checkpoint.sequence == Sequence::ZERO;
+        if !is_empty && self.log.reader()?.chain_at(checkpoint.sequence)? != checkpoint.chain {
+            return Err(Error::OtherHistory { name: name.to_owned(), checkpoint: checkpoint.sequence });
+        }
+        Ok(())
+    }
+}
+
+/// A scratch that goes with its user.
+#[derive(Debug)]
+pub(super) struct Scratch(pub(super) Arc<Store>);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(self.0.path()) {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// What a host that was killed left behind. That it cannot be removed hurts nobody.
+fn remove_scratches(dir: &Path) {
+    let Ok(projections) = std::fs::read_dir(dir) else { return };
+    let files = projections.flatten().filter_map(|projection| std::fs::read_dir(projection.path()).ok());
+    for file in files.flat_map(Iterator::flatten) {
+        if file.file_name().to_string_lossy().ends_with(SCRATCH)
+            && let Err(error) = std::fs::remove_file(file.path())
+        {
+            tracing::warn!("{}: {error}", file.path().display());
+        }
+    }
+}
+
+fn make_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().expect("state files have a parent");
+    std::fs::create_dir_all(parent).map_err(Error::file(parent))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::File { path: path.to_owned(), source: error })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Which events a request reads, and how they should look.
+
+use std::sync::Arc;
+
+use crate::engine::{self, Engine, Query};
+use crate::event::{EventRef, Filter, Sequence, StreamName, Timestamp, Version};
+use crate::server::access::Access;
+use crate::server::params::Params;
+use crate::server::problem::Problem;
+
+/// The query of every route that selects events.
+pub(super) const NAMES: [&str; 8] =
+    ["since", "to", "stream", "category", "type", "recorded_since", "recorded_until", "upcast"];
+
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    pub(super) since: Sequence,
+    pub(super) to: Option<Sequence>,
+    stream: Option<StreamName>,
+    /// With `upcast`, of the types that events end up with.
+    filter: Filter,
+    recorded_since: Option<Timestamp>,
+    recorded_until: Option<Timestamp>,
+    upcast: bool,
+}
+
+/// How far a page looked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    pub(super) next: Sequence,
+    pub(super) head: Sequence,
+    /// Whether nothing that comes later can be wanted.
+    pub(super) is_over: bool,
+}
+
+/// How much is looked at for one page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
+
+/// Takes each event of a page.
+type Take<'a> = &'a mut dyn FnMut(EventRef<'_>) -> Result<(), Problem>;
+
+impl Selection {
+    pub(super) fn new(params: &Params, access: &Access) -> Result<Self, Problem> {
+        let stream: Option<StreamName> = params.parsed("stream")?;
+        if let Some(stream) = &stream {
+            access.may_read_stream(stream.as_str())?;
+        }
+        let asked = Filter { event_types: params.all("type"), categories: params.all("category") };
+        Ok(Self {
+            since: Sequence(params.parsed("since")?.unwrap_or(0)),
+            to: params.parsed("to")?.map(Sequence),
+            stream,
+            filter: access.filter(asked)?,
+            recorded_since: params.parsed("recorded_since")?,
+            recorded_until: params.parsed("recorded_until")?,
+            upcast: params.flag("upcast", false)?,
+        })
+    }
+
+    /// Hands out what is selected behind `since`, at most `bounds.events` of it.
+    pub(super) fn page(
+        &self,
+        engine: &Engine,
+        since: Sequence,
+        bounds: Bounds,
+        take: Take<'_>,
+    ) -> Result<Looked, Problem> {
+        let reader = engine.log().reader()?;
+        let head = reader.head().sequence;
+        let first = self.recorded_since.map(|time| reader.sequence_at(time)).transpose()?;
+        let before = self.recorded_until.map(|time| reader.sequence_at(time)).transpose()?;
+        let ends = [Some(head), before.map(Sequence::previous), self.to];
+        let end = ends.into_iter().flatten().min().unwrap_or(head);
+        let is_closed = end < head || self.to == Some(end);
+        let chains = if self.upcast { engine.chains()? } else { Arc::default() };
+        let mut from = Sequence(since.0.saturating_add(1)).max(first.unwrap_or(Sequence::FIRST));
+        let (mut events, mut bytes) = (0, 0);
+        while from <= end && events < bounds.events && bytes < bounds.bytes {
+            let (batch, next) = match &self.stream {
+                Some(stream) => self.of_stream(&reader, stream, from, end, bounds.events - events)?,
+                None => {
+                    let query = Query { from, to: Some(end), filter: chains.sources(&self.filter) };
+                    let page = reader.read(&query, bounds.events - events, bounds.bytes)?;
+                    (page.batch, page.next)
+                }
+            };
+            from = next;
+            bytes += batch.payload_bytes();
+            let lifted = chains.lift(batch);
+            for event in lifted.batch.iter().filter(|event| self.filter.wants(event.event_type, event.stream)) {
+                events += 1;
+                take(event)?;
+            }
+            if let Some(failed) = lifted.failed {
+                let (sequence, upcaster, message) = (failed.sequence, failed.name, failed.failure.to_string());
+                return Err(engine::Error::Upcast { sequence, upcaster, message }.into());
+            }
+        }
+        let next = from.previous().max(since);
+        Ok(Looked { next, head, is_over: is_closed && next >= end })
+    }
+
+    /// A stream's events from a sequence on: its versions are in the order of sequences.
+    fn of_stream(
+        &self,
+        reader: &engine::LogReader,
+        stream: &StreamName,
+        from: Sequence,
+        end: Sequence,
+        events_max: usize,
+    ) -> Result<(crate::event::Batch, Sequence), Problem> {
+        let (mut low, mut high) = (1, reader.stream_version(stream)?.0 + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = reader.read_stream(stream, Version(middle), 1, 1)?;
+            let is_before = found.rows().first().is_some_and(|row| row.sequence < from);
+            if is_before { low = middle + 1 } else { high = middle }
+        }
+        let batch = reader.read_stream(stream, Version(low), events_max, 4 << 20)?;
+        let next = match batch.rows().last() {
+            Some(last) if last.sequence <= end => last.sequence.next(),
+            Some(_) | None => end.next(),
+        };
+        Ok((batch.filtered(|event| event.sequence <= end), next))
+    }
+}

@@ -1,0 +1,186 @@
+//! `/plugins`: what is installed.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::Host;
+use super::accept::Form;
+use super::answer::{blocking, must_be, read_body};
+use super::model::{Installed, Plugin, PluginDetails, Step, View};
+use super::params::NoParams;
+use super::problem::Problem;
+use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, PluginKind, ProjectionManifest, StateEncoding};
+
+/// The types that a component comes as: its own, and the one of a client that knows none.
+const COMPONENT: [&str; 2] = ["application/wasm", "application/octet-stream"];
+
+type Answered = Result<Response, Problem>;
+
+/// Checks a WebAssembly component and installs it.
+///
+/// An upcaster changes what projections are given, so those that it concerns are built anew beside themselves.
+#[utoipa::path(post, path = "/plugins", tag = "plugins", operation_id = "install_plugin",
+    request_body(description = "The component, 64 MiB at most",
+        content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
+    responses((status = 201, description = "It is new", body = Installed),
+        (status = 200, description = "It was there and in force before", body = Installed),
+        (status = 422, description = "It is no plugin that this host can run")))]
+pub(super) async fn install(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    must_be(&headers, &COMPONENT)?;
+    let bytes = read_body(body, PLUGIN_BYTES_MAX).await?;
+    let installed = blocking(&host, move |engine| Ok(engine.install(&bytes)?)).await?;
+    let status = if installed.known { StatusCode::OK } else { StatusCode::CREATED };
+    let (plugin, known, rebuilt) = (shown(&installed.plugin), installed.known, installed.rebuilt);
+    Ok(form.answer(status, &Installed { plugin, known, rebuilt }))
+}
+
+/// Lists installed plugins.
+#[utoipa::path(get, path = "/plugins", tag = "plugins", operation_id = "list_plugins",
+    responses((status = 200, description = "All plugins", body = Vec<Plugin>)))]
+pub(super) async fn list(State(host): State<Arc<Host>>, form: Form, _: NoParams) -> Answered {
+    let plugins = blocking(&host, |engine| Ok(engine.installed_plugins().iter().map(shown).collect::<Vec<_>>()));
+    Ok(form.answer(StatusCode::OK, &plugins.await?))
+}
+
+/// All that a plugin says of itself.
+#[utoipa::path(get, path = "/plugins/{reference}", tag = "plugins", operation_id = "show_plugin",
+    params(("reference" = String, Path, description = "Name, `name@version`, or the start of the digest")),
+    responses((status = 200, description = "The plugin", body = PluginDetails), (status = 404),
+        (status = 409, description = "Several plugins could be meant")))]
+pub(super) async fn inspect(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    Path(reference): Path<String>,
+) -> Answered {
+    let details = blocking(&host, move |engine| {
+        let digest = engine.find_plugin(&reference)?.digest();
+        details(engine, &engine.plugin_bytes(digest)?)
+    });
+    Ok(form.answer(StatusCode::OK, &details.await?))
+}
+
+/// All that a component says of itself, without installing it.
+#[utoipa::path(post, path = "/plugins/inspect", tag = "plugins", operation_id = "inspect_plugin",
+    request_body(description = "The component, 64 MiB at most",
+        content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
+    responses((status = 200, description = "What it says of itself", body = PluginDetails),
+        (status = 422, description = "It is no plugin that this host can run")))]
+pub(super) async fn examine(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    must_be(&headers, &COMPONENT)?;
+    let bytes = read_body(body, PLUGIN_BYTES_MAX).await?;
+    let details = blocking(&host, move |engine| details(engine, &bytes));
+    Ok(form.answer(StatusCode::OK, &details.await?))
+}
+
+/// Removes a plugin that no projection uses.
+#[utoipa::path(delete, path = "/plugins/{reference}", tag = "plugins", operation_id = "remove_plugin",
+    params(("reference" = String, Path, description = "Name, `name@version`, or the start of the digest")),
+    responses((status = 200, description = "What was removed", body = Installed), (status = 404),
+        (status = 409, description = "A projection uses it, or several plugins could be meant")))]
+pub(super) async fn remove(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    Path(reference): Path<String>,
+) -> Answered {
+    let (plugin, rebuilt) = blocking(&host, move |engine| Ok(engine.remove_plugin(&reference)?)).await?;
+    Ok(form.answer(StatusCode::OK, &Installed { plugin: shown(&plugin), known: true, rebuilt }))
+}
+
+fn kind(kind: PluginKind) -> String {
+    match kind {
+        PluginKind::Projection => "projection".to_owned(),
+        PluginKind::Upcaster => "upcaster".to_owned(),
+    }
+}
+
+fn shown(plugin: &InstalledPlugin) -> Plugin {
+    Plugin {
+        digest: plugin.digest.clone(),
+        kind: kind(plugin.kind),
+        name: plugin.name.clone(),
+        version: plugin.version.clone(),
+        description: plugin.description.clone(),
+        abi: plugin.abi.clone(),
+        bytes: plugin.bytes,
+    }
+}
+
+fn details(engine: &Engine, bytes: &[u8]) -> Result<PluginDetails, Problem> {
+    let (inspection, plugin) = (engine.inspect(bytes)?, engine.examine(bytes)?);
+    let named = |of: PluginKind, name: String, version: &str, description: &str| PluginDetails {
+        kind: kind(of),
+        name,
+        version: version.to_owned(),
+        description: description.to_owned(),
+        digest: plugin.digest().to_string(),
+        abi: plugin.abi().to_owned(),
+        export: inspection.export,
+        imports: inspection.imports,
+        event_types: None,
+        categories: None,
+        state_encoding: None,
+        views: Vec::new(),
+        steps: Vec::new(),
+    };
+    Ok(match &plugin {
+        engine::Plugin::Projection(projection) => {
+            let manifest = projection.manifest();
+            let name = manifest.name.to_string();
+            of_projection(named(PluginKind::Projection, name, &manifest.version, &manifest.description), manifest)
+        }
+        engine::Plugin::Upcaster(upcaster) => {
+            let manifest = upcaster.manifest();
+            let name = manifest.name.to_string();
+            let details = named(PluginKind::Upcaster, name, &manifest.version, &manifest.description);
+            PluginDetails { steps: manifest.steps.iter().map(step).collect(), ..details }
+        }
+    })
+}
+
+fn of_projection(details: PluginDetails, manifest: &ProjectionManifest) -> PluginDetails {
+    let view = |view: &engine::View| View {
+        name: view.name.clone(),
+        prefix: view.prefix.clone(),
+        description: view.description.clone(),
+    };
+    let encoding = match manifest.state_encoding {
+        StateEncoding::Cbor => "cbor",
+        StateEncoding::Json => "json",
+        StateEncoding::Text => "text",
+        StateEncoding::Bytes => "bytes",
+    };
+    PluginDetails {
+        event_types: Some(manifest.filter.event_types.iter().cloned().collect()),
+        categories: Some(manifest.filter.categories.iter().cloned().collect()),
+        state_encoding: Some(encoding.to_owned()),
+        views: manifest.views.iter().map(view).collect(),
+        ..details
+    }
+}
+
+fn step(step: &engine::Step) -> Step {
+    Step {
+        event_type: step.event_type.to_string(),
+        from: step.from.0,
+        to: step.from.0 + 1,
+        new_event_type: step.new_event_type.as_ref().map(ToString::to_string),
+    }
+}

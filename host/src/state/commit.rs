@@ -1,0 +1,93 @@
+//! Commits of a state: entries, faults and checkpoint change together, so that a crash keeps all of them or none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redb::{Durability, WriteTransaction};
+
+use super::storage::Storage;
+use super::store::{Checkpoint, ENTRIES, FAULTS, Fault, META, Store, guarded};
+use super::{Changes, Error};
+
+/// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
+pub struct Prepared {
+    transaction: WriteTransaction,
+    path: PathBuf,
+    db: Arc<Storage>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({})", self.path.display())
+    }
+}
+
+impl Store {
+    /// Makes changes, checkpoint and new faults durable together.
+    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
+        self.prepare([changes].into_iter(), faults)?.commit(checkpoint)
+    }
+
+    /// Writes changes, the later ones last, and new faults, and leaves it open what becomes of them: what can fail of a
+    /// commit most likely fails here.
+    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, faults: &[Fault]) -> Result<Prepared, Error> {
+        let write = || -> Result<WriteTransaction, redb::Error> {
+            let transaction = self.db.begin_write()?;
+            {
+                let mut entries = transaction.open_table(ENTRIES)?;
+                for (key, value) in changes.flat_map(Changes::iter) {
+                    match value {
+                        Some(value) => entries.insert(key, value)?,
+                        None => entries.remove(key)?,
+                    };
+                }
+                let mut rows = transaction.open_table(FAULTS)?;
+                for fault in faults {
+                    let json = serde_json::to_vec(fault).expect("a fault is plain data");
+                    rows.insert(fault.sequence, json.as_slice())?;
+                }
+            }
+            Ok(transaction)
+        };
+        let transaction = guarded(self.path(), write).inspect_err(|error| reopen_after(error, &self.db))?;
+        Ok(Prepared { transaction, path: self.path().to_owned(), db: Arc::clone(&self.db) })
+    }
+
+    /// Makes durable what was committed lazily. On an error that may be gone.
+    pub fn settle(&self) -> Result<(), Error> {
+        let settled = guarded(self.path(), || Ok(self.db.begin_write()?.commit()?));
+        settled.inspect_err(|error| reopen_after(error, &self.db))
+    }
+}
+
+impl Prepared {
+    /// Decides for it; durable on return.
+    pub fn commit(self, checkpoint: Checkpoint) -> Result<(), Error> {
+        self.decide(Durability::Immediate, checkpoint)
+    }
+
+    /// Decides for it; readers see it on return, and a crash may undo it until [`Store::settle`].
+    pub fn commit_lazily(self, checkpoint: Checkpoint) -> Result<(), Error> {
+        self.decide(Durability::None, checkpoint)
+    }
+
+    fn decide(self, durability: Durability, checkpoint: Checkpoint) -> Result<(), Error> {
+        let Self { mut transaction, path, db } = self;
+        let decided = guarded(&path, move || {
+            transaction.set_durability(durability).expect("nobody makes savepoints");
+            transaction.open_table(META)?.insert("checkpoint", checkpoint.to_bytes().as_slice())?;
+            Ok(transaction.commit()?)
+        });
+        decided.inspect_err(|error| reopen_after(error, &db))
+    }
+}
+
+/// A storage that failed answers nobody until it is opened anew. It then has what was synced last: whoever committed
+/// lazily looks at its checkpoint again.
+fn reopen_after(error: &Error, db: &Storage) {
+    if matches!(error, Error::Storage { .. })
+        && let Err(again) = db.reopen()
+    {
+        tracing::error!("a state failed ({error}) and cannot be opened anew: {again}");
+    }
+}
