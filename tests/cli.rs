@@ -35,6 +35,7 @@ fn help_names_every_command_and_exit_code() {
             Usage: polyfold [OPTIONS] <COMMAND>
 
             Commands:
+              serve        Run the host of the data directory, which every other command then talks to
               append       Append one event
               import       Import events from NDJSON, gzip or not: polyfold's own form or CloudEvents 1.0
               read         Print events
@@ -43,20 +44,38 @@ fn help_names_every_command_and_exit_code() {
               plugin       Install, list, inspect and remove plugins
               projection   Create, query and check projections
               log          Show and check the event log
+              token        Make, list and revoke tokens for clients on other machines
+              config       Show every setting, its value, and where it comes from
               completions  Print a completion script for a shell
               help         Print this message or the help of the given subcommand(s)
 
             Options:
                   --data-dir <DIR>
-                      The directory that holds log, plugins and states
+                      The directory that holds log, plugins and states [default: polyfold-data]
 
                       [env: POLYFOLD_DATA_DIR=DATA]
-                      [default: polyfold-data]
+
+                  --config <FILE>
+                      A TOML file with settings [default: polyfold.toml in the data directory, if there is one]
+
+                      [env: POLYFOLD_CONFIG=]
 
                   --lock-wait <SECONDS>
-                      How long to wait for another process to let go of the data directory
+                      How long to wait for another process to let go of the data directory [default: 10]
 
-                      [default: 10]
+                      [env: POLYFOLD_LOCK_WAIT=]
+
+                  --log <FILTER>
+                      What to log: a level, or a filter such as `info,polyfold::server=debug` [default: off;
+                      info for serve]
+
+                      [env: POLYFOLD_LOG=]
+
+                  --log-format <FORMAT>
+                      How the log looks [default: human]
+
+                      [env: POLYFOLD_LOG_FORMAT=]
+                      [possible values: human, json]
 
                   --json
                       Print data as JSON, one object a line
@@ -100,8 +119,8 @@ fn events_are_appended_once() {
         "read --limit 3",
         "--json read --stream order/1 --limit 1",
         "read --type order.paid --category nothing",
-        "read --from 2 --to 2",
-        "tail --last 1 --limit 1 --json --type order.paid --to 2 --from 2",
+        "read --since 1 --to 2",
+        "tail --last 1 --limit 1 --json --type order.paid --to 2 --since 1",
         "log status nonsense",
     ];
     check(
@@ -149,10 +168,10 @@ fn events_are_appended_once() {
             exit 0
             $ read --type order.paid --category nothing
             exit 0
-            $ read --from 2 --to 2
+            $ read --since 1 --to 2
             2  TIME  order/1@2  order.paid v1  null
             exit 0
-            $ tail --last 1 --limit 1 --json --type order.paid --to 2 --from 2
+            $ tail --last 1 --limit 1 --json --type order.paid --to 2 --since 1
             {"sequence":2,"id":"b","stream":"order/1","version":2,"type":"order.paid","schema_version":1,"recorded_at":"TIME","data":null}
             exit 0
             $ log status nonsense
@@ -192,35 +211,35 @@ fn imports_are_all_or_nothing() {
         &environment,
         &commands,
         expect![[r#"
-        $ import good.ndjson
-        imported 1 events; the log ends at sequence 1
-        exit 0
-        $ import good.ndjson
-        imported 0 events, 1 were there before; the log ends at sequence 1
-        exit 0
-        $ import bad.ndjson
-        ! error: line 2: not valid JSON: missing field `type` at line 1 column 16; nothing was imported (--skip-bad imports the other lines)
-        exit 4
-        $ import bad.ndjson --skip-bad
-        imported 1 events, 1 lines were skipped; the log ends at sequence 2
-        ! warning: line 2: not valid JSON: missing field `type` at line 1 column 16; skipped
-        exit 0
-        $ import taken.ndjson
-        ! error: line 1: event id "1" is taken by another event at sequence 1; a new event needs a new id; nothing was imported (--skip-bad imports the other lines)
-        exit 4
-        $ import cloud.ndjson --json
-        {"appended":1,"duplicates":0,"skipped":0,"head":3}
-        exit 0
-        $ import packed
-        imported 1 events; the log ends at sequence 4
-        exit 0
-        $ import missing.ndjson
-        ! error: missing.ndjson: No such file or directory (os error 2)
-        exit 1
-    "#]],
+            $ import good.ndjson
+            imported 1 event; the log ends at sequence 1
+            exit 0
+            $ import good.ndjson
+            imported 0 events, 1 were there before; the log ends at sequence 1
+            exit 0
+            $ import bad.ndjson
+            ! error: line 2: not valid JSON: missing field `type` at line 1 column 16; nothing was imported (--skip-bad imports the other lines)
+            exit 4
+            $ import bad.ndjson --skip-bad
+            imported 1 event, 1 line skipped; the log ends at sequence 2
+            ! warning: line 2: not valid JSON: missing field `type` at line 1 column 16; skipped
+            exit 0
+            $ import taken.ndjson
+            ! error: line 1: event id "1" is taken by another event at sequence 1; a new event needs a new id; nothing was imported (--skip-bad imports the other lines)
+            exit 4
+            $ import cloud.ndjson --json
+            {"appended":1,"duplicates":0,"skipped":0,"head":3}
+            exit 0
+            $ import packed
+            imported 1 event; the log ends at sequence 4
+            exit 0
+            $ import missing.ndjson
+            ! error: missing.ndjson: No such file or directory (os error 2)
+            exit 1
+        "#]],
     );
     expect![[r#"
-        imported 1 events; the log ends at sequence 5
+        imported 1 event; the log ends at sequence 5
         exit 0
     "#]]
     .assert_eq(&environment.run_with(&["import", "-"], "{\"stream\":\"s/1\",\"type\":\"t\",\"id\":\"s\"}\n"));
@@ -398,11 +417,11 @@ fn projections_live_from_create_to_delete() {
             ! error: projection "counts" has no view "nothing"; it has types, categories
             exit 3
             $ projection create halting --plugin returns-error
-            projection halting: 1 entries at sequence 1, halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad; 1 faults, see `polyfold projection faults halting`
+            projection halting: 1 entries at sequence 1, halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad; 1 fault, see `polyfold projection faults halting`
             ! error: projection "halting" was created, but is halted at sequence 2 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
             exit 1
             $ projection create skipping --plugin returns-error --on-fault skip
-            projection skipping: 1 entries at sequence 2, live; 1 faults, see `polyfold projection faults skipping`
+            projection skipping: 1 entries at sequence 2, live; 1 fault, see `polyfold projection faults skipping`
             exit 0
             $ projection faults halting
             sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad

@@ -29,7 +29,7 @@ fn damage_is_named_with_the_way_out() {
         bytes[middle] ^= 1;
     };
     expect![[r#"
-        ! error: DATA/catalogue.json: EOF while parsing an object at line 23 column 25; restore the file from a copy, or move it away and install plugins and projections anew
+        ! error: DATA/catalogue.json: EOF while parsing a value at line 25 column 5; restore the file from a copy, or move it away and install plugins and projections anew
         exit 5
     "#]].assert_eq(&damaged(in_data("catalogue.json"), cut, "projection list"));
     expect![[r#"

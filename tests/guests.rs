@@ -31,8 +31,8 @@ pub(crate) fn shared_cache() -> PathBuf {
 
 /// A target directory of its own: the cargo that runs the tests may hold the lock of the usual one.
 fn folder() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_polyfold"));
-    program.ancestors().nth(2).expect("it lies in target/debug").join("guests")
+    let tests = std::env::current_exe().unwrap();
+    tests.ancestors().nth(3).expect("they lie in target/debug/deps").join("guests")
 }
 
 fn build() -> PathBuf {

@@ -62,6 +62,7 @@ pub(crate) fn projection(name: &str, plugin: &str) -> NewProjection {
         on_fault: FaultPolicy::Halt,
         fuel_per_event: None,
         memory_bytes: None,
+        sync: false,
     }
 }
 

@@ -8,12 +8,12 @@ use std::process::Command;
 const FLOORS: [(&str, &[&str]); 9] = [
     ("event", &[]),
     ("cbor", &["event"]),
-    // A disk for tests alone, of the two floors that write files of their own.
+    // A disk for tests alone: of the two floors that write files of their own, and of the one that joins them.
     ("crash", &[]),
     ("log", &["event", "cbor", "crash"]),
     ("state", &["event", "crash"]),
     ("plugin", &["event", "cbor"]),
-    ("engine", &["event", "cbor", "log", "state", "plugin"]),
+    ("engine", &["event", "cbor", "log", "state", "plugin", "crash"]),
     ("server", &["event", "cbor", "engine"]),
     ("cli", &["event", "cbor", "engine", "server"]),
 ];

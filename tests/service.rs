@@ -1,0 +1,11 @@
+//! The host as a service: its doors, its limits, its end, and its API under load.
+
+mod access;
+mod appending;
+mod client;
+mod following;
+mod limits;
+mod metrics;
+mod server;
+mod stopping;
+mod upgrading;
