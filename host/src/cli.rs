@@ -9,6 +9,7 @@ mod import;
 mod log;
 mod output;
 mod plugin;
+mod project;
 mod projection;
 mod read;
 mod selection;
@@ -16,6 +17,7 @@ mod serve;
 mod settings;
 mod tail;
 mod token;
+mod toml;
 mod wait;
 
 use std::io::IsTerminal as _;

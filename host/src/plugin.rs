@@ -27,6 +27,11 @@ mod wasi;
 #[cfg(test)]
 mod tests;
 
+/// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
+    inspect::inspect(bytes).map(|(inspection, _)| inspection)
+}
+
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
 pub use failure::{Failure, LoadError};
