@@ -11,6 +11,7 @@ mod abi;
 mod background;
 mod cache;
 mod call;
+mod compiler;
 mod failure;
 mod host;
 mod inspect;
@@ -23,17 +24,19 @@ mod settings;
 mod store;
 mod v0_1;
 mod wasi;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
 
-/// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
+/// Says what a component is, or what a core module makes, by its imports and exports alone: nothing is compiled or run.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
-    inspect::inspect(bytes).map(|(inspection, _)| inspection)
+    inspect::inspect(&wrap::component(bytes)?).map(|(inspection, _)| inspection)
 }
 
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
+pub use compiler::Compiling;
 pub use failure::{Failure, LoadError};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
 pub use limits::Limits;

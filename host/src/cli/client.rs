@@ -101,12 +101,18 @@ impl Client {
     }
 
     /// Lets long work be done and tells how far it is; returns what it led to.
-    pub(super) fn work<T: DeserializeOwned>(
+    pub(super) fn work<T: DeserializeOwned>(&mut self, path: &str, watch: impl FnMut(&Progress)) -> Result<T, Error> {
+        self.work_on(path, Content::Nothing, watch)
+    }
+
+    /// The same with something that the work is done on.
+    pub(super) fn work_on<P: DeserializeOwned, T: DeserializeOwned>(
         &mut self,
         path: &str,
-        mut watch: impl FnMut(&Progress),
+        content: Content,
+        mut watch: impl FnMut(&P),
     ) -> Result<T, Error> {
-        let request = request(Method::POST, path, EVENT_STREAM, Content::Nothing);
+        let request = request(Method::POST, path, EVENT_STREAM, content);
         let Self { way, runtime } = self;
         runtime.block_on(async { Events::of(way.send(request).await?).outcome(&mut watch).await })
     }

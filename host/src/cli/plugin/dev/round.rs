@@ -52,10 +52,7 @@ pub(super) fn round(context: &mut Context, dev: &Dev, project: &Project) -> Resu
     let built = project::build(project, &context.output)?;
     let mut client = context.connect()?;
     let before: Vec<Projection> = client.get("/projections")?;
-    let spinner = context.output.spinner(&format!("compiling {}", built.file.display()));
-    let installed = install(&mut client, &built.file, built.content);
-    spinner.finish_and_clear();
-    let Installed { plugin, known, rebuilt } = installed?;
+    let Installed { plugin, known, rebuilt } = install(&mut client, context, &built.file, built.content)?;
     let find = |name: &str| before.iter().find(|projection| projection.name == name);
     let (projections, events) = match built.kind {
         Kind::Projection => {
