@@ -79,7 +79,8 @@ pub use crate::plugin::{
     Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
     Step, UpcasterManifest, View,
 };
-/// Reads a plugin's imports and exports without running it, and without a data directory.
+
+/// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
     Ok(plugin::inspect(bytes)?)
 }

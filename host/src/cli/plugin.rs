@@ -1,7 +1,9 @@
 //! `plugin`: what is installed, and the projects of those who write plugins.
 
 mod build;
+mod dev;
 mod new;
+mod over;
 mod watch;
 
 use std::io::Read;
@@ -23,6 +25,8 @@ pub(super) enum Command {
     New(new::New),
     /// Build the plugin of a project.
     Build(build::Build),
+    /// Build, install and run the plugin of a project after each change, and show what changes.
+    Dev(dev::Dev),
     /// Check a WebAssembly component and install it. An upcaster is in force at once.
     Install(Install),
     /// List installed plugins.
@@ -57,6 +61,7 @@ impl Command {
         match self {
             Self::New(new) => new.run(context),
             Self::Build(build) => build.run(context),
+            Self::Dev(dev) => dev.run(context),
             Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
             Self::Install(install) => run_install(context, &install.file),
             Self::List => list(context),

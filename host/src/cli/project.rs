@@ -47,7 +47,6 @@ struct Said {
 struct About {
     name: Name,
     /// For people: what it takes to build it is all said below.
-    #[cfg_attr(not(test), expect(dead_code, reason = "every project says it, and a wrong type is refused"))]
     language: String,
     kind: Kind,
 }
@@ -111,8 +110,9 @@ impl Project {
         Ok(Self { dir, shown, said })
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        self.said.plugin.kind
+    /// What is made, wherever the program runs.
+    pub(super) fn output(&self) -> PathBuf {
+        self.dir.join(&self.said.build.output)
     }
 
     /// Everything from which the plugin is made.

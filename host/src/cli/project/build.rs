@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::command::{Failed, Places, find};
 use super::output::{self, Output};
-use super::{Kind, Need, Project, toolchain};
+use super::{About, Kind, Need, Project, toolchain};
 use crate::cli::error::Error;
 use crate::engine::{self, PLUGIN_BYTES_MAX, PluginKind};
 use crate::server::problem::Problem;
@@ -15,6 +15,9 @@ use crate::server::problem::Problem;
 /// A plugin that was built, and what its file says of it.
 #[derive(Serialize)]
 pub(in crate::cli) struct Built {
+    /// As polyfold.toml says it.
+    name: String,
+    language: String,
     pub(in crate::cli) file: PathBuf,
     bytes: u64,
     pub(in crate::cli) kind: Kind,
@@ -37,7 +40,7 @@ pub(in crate::cli) fn build(project: &Project, output: &Output) -> Result<Built,
         output.remark(&format!("running {command}"));
         command.run(&project.dir, &env).map_err(|failed| not_built(&failed))?;
     }
-    look_at(project.shown.join(&recipe.output), project.kind())
+    look_at(project.shown.join(&recipe.output), &project.said.plugin)
 }
 
 /// Names everything that is missing at once: who has to fetch things wants to go once.
@@ -71,7 +74,7 @@ fn not_built(failed: &Failed) -> Error {
 }
 
 /// Reads what was made and finds out what it is.
-fn look_at(file: PathBuf, said: Kind) -> Result<Built, Error> {
+fn look_at(file: PathBuf, said: &About) -> Result<Built, Error> {
     let content = match crate::cli::plugin::read_plugin(&file) {
         Ok(content) => content,
         Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -89,13 +92,14 @@ fn look_at(file: PathBuf, said: Kind) -> Result<Built, Error> {
         PluginKind::Projection => Kind::Projection,
         PluginKind::Upcaster => Kind::Upcaster,
     };
-    if kind != said {
-        let (made, said) = (kind.as_str(), said.as_str());
+    if kind != said.kind {
+        let (made, said) = (kind.as_str(), said.kind.as_str());
         let text = format!("{} is a plugin of kind {made}, but `kind` in polyfold.toml says {said}", file.display());
         return Err(Error::Refused(text));
     }
-    let (bytes, abi) = (content.len() as u64, found.abi.to_owned());
-    Ok(Built { file, bytes, kind, abi, export: found.export, imports: found.imports, content })
+    let (name, language) = (said.name.0.to_string(), said.language.clone());
+    let (bytes, abi, export, imports) = (content.len() as u64, found.abi.to_owned(), found.export, found.imports);
+    Ok(Built { name, language, file, bytes, kind, abi, export, imports, content })
 }
 
 impl Built {
