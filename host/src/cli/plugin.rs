@@ -1,5 +1,8 @@
 //! `plugin`: what is installed.
 
+mod record;
+mod test;
+mod trace_file;
 mod watch;
 
 use std::io::Read;
@@ -31,6 +34,8 @@ pub(super) enum Command {
         /// Name, name@version, or the start of its digest.
         plugin: String,
     },
+    Record(record::Record),
+    Test(test::Test),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +59,8 @@ impl Command {
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),
+            Self::Record(record) => record.run(context),
+            Self::Test(test) => test.run(context),
         }
     }
 }

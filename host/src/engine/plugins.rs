@@ -158,7 +158,7 @@ impl Engine {
         }
     }
 
-    fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
+    pub(super) fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
         match self.load_plugin(plugin.digest())? {
             Plugin::Upcaster(upcaster) => Ok(upcaster),
             Plugin::Projection(_) => Err(Error::WrongKind {
