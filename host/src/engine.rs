@@ -43,6 +43,7 @@ mod space;
 mod states;
 mod status;
 mod sync;
+mod trace;
 mod upcasters;
 mod upgrade;
 mod verify;
@@ -67,6 +68,10 @@ pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
+pub use trace::{
+    BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
+    Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
+};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification};

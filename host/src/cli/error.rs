@@ -23,6 +23,8 @@ pub(super) enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("{}: {why}; the file is damaged or cut off", path.display())]
     Unreadable { path: PathBuf, why: String },
+    #[error("{}:{line}: {why}", path.display())]
+    BadTrace { path: PathBuf, line: u64, why: String },
     /// Standard output failed; closed means that whoever read it has enough.
     #[error("writing the output failed: {0}")]
     Output(std::io::Error),
@@ -79,7 +81,8 @@ impl Error {
             Self::Problem(problem) | Self::Plugin { problem, .. } => of_problem(problem.code),
             Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Broken(_) | Self::Panic => 1,
             Self::Usage(_) => 2,
-            Self::Unreadable { .. } | Self::Refused(_) | Self::BadLine { .. } | Self::Payload(_) => 4,
+            Self::Unreadable { .. } | Self::Refused(_) | Self::BadTrace { .. } => 4,
+            Self::BadLine { .. } | Self::Payload(_) => 4,
             Self::Found(_) => 5,
             Self::InUse(_) => 6,
             Self::Missing(_) => 7,

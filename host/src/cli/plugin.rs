@@ -4,6 +4,9 @@ mod build;
 mod dev;
 mod new;
 mod over;
+mod record;
+mod test;
+mod trace_file;
 mod watch;
 
 use std::io::Read;
@@ -41,6 +44,8 @@ pub(super) enum Command {
         /// Name, name@version, or the start of its digest.
         plugin: String,
     },
+    Record(record::Record),
+    Test(test::Test),
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +72,8 @@ impl Command {
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),
+            Self::Record(record) => record.run(context),
+            Self::Test(test) => test.run(context),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalogue::Content;
 use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
 use crate::event::Digest;
-use crate::plugin::{self, Compiling, Inspection, Limits, Plugin, Projection, Upcaster};
+use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Upcaster};
 
 /// What an installation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Engine {
         }
     }
 
-    fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
+    pub(super) fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
         match self.load_plugin(plugin.digest())? {
             Plugin::Upcaster(upcaster) => Ok(upcaster),
             Plugin::Projection(_) => Err(Error::WrongKind {
