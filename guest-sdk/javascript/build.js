@@ -1,0 +1,84 @@
+// Builds a plugin: lays kit and author's sources out under build/js, types stripped, and makes a component of them.
+//
+//   node polyfold/build.js TOOLS KIND MAIN OUTPUT
+//
+// Types are replaced by spaces, so every line and column of a stack trace is that of the author's file.
+
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, posix, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const KIT = dirname(fileURLToPath(import.meta.url));
+const STAGE = join("build", "js");
+// What of the kit belongs into a component.
+const KIT_SOURCES = readdirSync(KIT).filter((name) => name.endsWith(".js") && !["build.js", "testing.js", "typescript.js"].includes(name));
+
+const [tools, kind, main, output] = process.argv.slice(2);
+if (!output || !["projection", "upcaster"].includes(kind)) {
+  stop("usage: node polyfold/build.js TOOLS projection|upcaster MAIN OUTPUT");
+}
+const load = createRequire(join(resolve(tools), "package.json"));
+
+rmSync(STAGE, { recursive: true, force: true });
+for (const name of [...KIT_SOURCES, "glue"]) cpSync(join(KIT, name), join(STAGE, "polyfold", name), { recursive: true });
+stageSources(main.split("/")[0]);
+const entry = join(STAGE, "entry.js");
+const exporter = kind === "projection" ? "exportProjection" : "exportUpcaster";
+writeFileSync(entry, `// Made by polyfold/build.js: what the component exports.
+import { ${exporter} } from "./polyfold/glue/${kind}.js";
+import plugin from "./${main}";
+export const ${kind} = ${exporter}(plugin, ${JSON.stringify(main)});
+`);
+
+const { componentize } = load("componentize-qjs");
+try {
+  const { component } = await componentize({
+    witPath: join(KIT, "wit"),
+    world: `${kind}-plugin`,
+    jsSource: readFileSync(entry, "utf8"),
+    jsPath: entry,
+    moduleRoot: ".",
+    // The host has no component-model async.
+    sync: true,
+  });
+  mkdirSync(dirname(output), { recursive: true });
+  writeFileSync(output, component);
+  console.log(`${output}: ${component.length} bytes`);
+} catch (error) {
+  stop(readable(error.message));
+}
+
+/** Copies a folder of sources, TypeScript without its types. */
+function stageSources(folder) {
+  for (const item of readdirSync(folder, { withFileTypes: true })) {
+    const path = posix.join(folder, item.name);
+    if (item.isDirectory()) {
+      stageSources(path);
+    } else if (/\.([cm]?js|json)$/.test(item.name)) {
+      cpSync(path, join(STAGE, path));
+    } else if (item.name.endsWith(".ts") && !item.name.endsWith(".d.ts")) {
+      mkdirSync(join(STAGE, folder), { recursive: true });
+      writeFileSync(join(STAGE, path), stripTypes(path, readFileSync(path, "utf8")));
+    }
+  }
+}
+
+function stripTypes(path, source) {
+  try {
+    return load("@swc/wasm-typescript").transformSync(source, { mode: "strip-only", filename: path }).code;
+  } catch (error) {
+    stop(`${path}:${error.startLine}:${error.startColumn + 1}: ${error.message}\n${error.snippet}`);
+  }
+}
+
+/** The builder's message without its own layers, and with paths as the author has them. */
+function readable(message) {
+  const layers = /^(: |Failed to (evaluate user JavaScript module|declare JavaScript module|evaluate JavaScript module|finish JavaScript module evaluation): )+/;
+  return message.replace(layers, "").replaceAll("/build/js/", "").trim();
+}
+
+function stop(message) {
+  console.error(`error: ${message}`);
+  process.exit(1);
+}
