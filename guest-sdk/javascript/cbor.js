@@ -69,13 +69,11 @@ class Reader {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  value(depth) {
-    const value = this.item(depth);
-    if (value === BREAK) throw new Error("a break outside of an indefinite length");
-    return value;
-  }
-
-  item(depth) {
+  /**
+   * Reads one value; `open` says that a break may stand in its place. It alone calls itself, once a level: an engine in
+   * WebAssembly has a short call stack.
+   */
+  value(depth, open = false) {
     if (depth > DEPTH_MAX) throw new Error(`CBOR nested deeper than ${DEPTH_MAX} levels`);
     const initial = this.byte();
     const info = initial & 0x1f;
@@ -91,14 +89,33 @@ class Reader {
         return info === 31 ? this.chunks(2, concatenate) : this.take(this.length(info)).slice();
       case 3:
         return info === 31 ? this.chunks(3, (texts) => texts.join("")) : this.text(info);
-      case 4:
-        return this.array(info, depth);
-      case 5:
-        return this.map(info, depth);
+      case 4: {
+        const items = [];
+        const count = info === 31 ? Infinity : this.count(info, 1);
+        while (items.length < count) {
+          const item = this.value(depth + 1, info === 31);
+          if (item === BREAK) break;
+          items.push(item);
+        }
+        return items;
+      }
+      case 5: {
+        const keys = [];
+        const values = [];
+        const count = info === 31 ? Infinity : this.count(info, 2);
+        while (keys.length < count) {
+          const key = this.value(depth + 1, info === 31);
+          if (key === BREAK) break;
+          keys.push(key);
+          values.push(this.value(depth + 1));
+        }
+        return mapOf(keys, values);
+      }
       case 6:
         return new Tagged(this.argument(info), this.value(depth + 1));
       default:
-        return this.simple(info);
+        if (info === 31 && !open) throw new Error("a break outside of an indefinite length in the CBOR");
+        return info === 31 ? BREAK : this.simple(info);
     }
   }
 
@@ -152,33 +169,6 @@ class Reader {
     return join(chunks);
   }
 
-  array(info, depth) {
-    const array = [];
-    if (info === 31) {
-      for (let item; (item = this.item(depth + 1)) !== BREAK; ) array.push(item);
-      return array;
-    }
-    for (let left = this.count(info, 1); left > 0; left--) array.push(this.value(depth + 1));
-    return array;
-  }
-
-  map(info, depth) {
-    const keys = [];
-    const values = [];
-    if (info === 31) {
-      for (let key; (key = this.item(depth + 1)) !== BREAK; ) {
-        keys.push(key);
-        values.push(this.value(depth + 1));
-      }
-    } else {
-      for (let left = this.count(info, 2); left > 0; left--) {
-        keys.push(this.value(depth + 1));
-        values.push(this.value(depth + 1));
-      }
-    }
-    return mapOf(keys, values);
-  }
-
   /** How many items follow; each takes a byte at least, so a wrong head cannot ask for more than there is. */
   count(info, bytesEach) {
     const count = this.length(info);
@@ -208,8 +198,6 @@ class Reader {
         return this.take(4), floatOf(this.view.getFloat32(start));
       case 27:
         return this.take(8), floatOf(this.view.getFloat64(start));
-      case 31:
-        return BREAK;
       default:
         if (info > 27) throw new Error(`the CBOR has the reserved additional information ${info}`);
         return new Simple(info);
@@ -273,8 +261,36 @@ class Writer {
   view = new DataView(this.bytes.buffer);
   at = 0;
 
+  /** Writes one value. It alone calls itself, once a level, as the reader does. */
   value(value, depth) {
+    if (typeof value !== "object" || value === null) return this.scalar(value);
     if (depth > DEPTH_MAX) throw new Error(`nested deeper than ${DEPTH_MAX} levels, or in a circle`);
+    if (Array.isArray(value)) {
+      this.head(4, value.length);
+      for (const item of value) this.value(item, depth + 1);
+    } else if (value instanceof Float) {
+      this.float(value.value);
+    } else if (value instanceof Uint8Array) {
+      this.head(2, value.length);
+      this.raw(value);
+    } else if (value instanceof Tagged) {
+      this.head(6, value.tag);
+      this.value(value.value, depth + 1);
+    } else if (value instanceof Simple) {
+      this.simple(value.number);
+    } else if (typeof value.toJSON === "function") {
+      this.value(value.toJSON(), depth + 1);
+    } else {
+      const entries = sorted(entriesOf(value));
+      this.head(5, entries.length);
+      for (const { key, item } of entries) {
+        this.raw(key);
+        this.value(item, depth + 1);
+      }
+    }
+  }
+
+  scalar(value) {
     switch (typeof value) {
       case "number":
         return isInteger(value) ? this.integer(value) : this.float(value);
@@ -287,7 +303,7 @@ class Writer {
       case "bigint":
         return this.bigInteger(value);
       case "object":
-        return value === null ? this.head(7, 22) : this.object(value, depth);
+        return this.head(7, 22);
       default:
         throw new TypeError(`CBOR cannot keep a value of type ${typeof value}`);
     }
@@ -304,47 +320,10 @@ class Writer {
     this.head(value < 0n ? 1 : 0, argument <= 0xffffffffn ? Number(argument) : argument);
   }
 
-  object(value, depth) {
-    if (Array.isArray(value)) {
-      this.head(4, value.length);
-      for (const item of value) this.value(item, depth + 1);
-    } else if (value instanceof Float) {
-      this.float(value.value);
-    } else if (value instanceof Uint8Array) {
-      this.head(2, value.length);
-      this.raw(value);
-    } else if (value instanceof Map) {
-      this.map([...value], depth);
-    } else if (value instanceof Tagged) {
-      this.head(6, value.tag);
-      this.value(value.value, depth + 1);
-    } else if (value instanceof Simple) {
-      this.simple(value.number);
-    } else if (typeof value.toJSON === "function") {
-      this.value(value.toJSON(), depth + 1);
-    } else if (isPlain(value)) {
-      this.map(Object.entries(value), depth);
-    } else {
-      throw new TypeError(`CBOR cannot keep an object of class ${value.constructor?.name}`);
-    }
-  }
-
   text(text) {
     const bytes = encodeUtf8(text);
     this.head(3, bytes.length);
     this.raw(bytes);
-  }
-
-  /** Writes entries in the bytewise order of their encoded keys. */
-  map(entries, depth) {
-    const encoded = entries.map(([key, value]) => ({ key: encodeCbor(key), value }));
-    encoded.sort((a, b) => compareBytes(a.key, b.key));
-    this.head(5, encoded.length);
-    for (const [i, { key, value }] of encoded.entries()) {
-      if (i > 0 && compareBytes(encoded[i - 1].key, key) === 0) throw new Error("a map has the same key twice");
-      this.raw(key);
-      this.value(value, depth + 1);
-    }
   }
 
   /** Writes an item's head in its shortest form. A BigInt is 2^32 or more. */
@@ -421,6 +400,22 @@ class Writer {
     this.bytes = larger;
     this.view = new DataView(larger.buffer);
   }
+}
+
+function entriesOf(value) {
+  if (value instanceof Map) return [...value];
+  if (isPlain(value)) return Object.entries(value);
+  throw new TypeError(`CBOR cannot keep an object of class ${value.constructor?.name}`);
+}
+
+/** Encodes the keys of entries, and puts them in the bytewise order of that. */
+function sorted(entries) {
+  const encoded = entries.map(([key, item]) => ({ key: encodeCbor(key), item }));
+  encoded.sort((a, b) => compareBytes(a.key, b.key));
+  if (encoded.some(({ key }, i) => i > 0 && compareBytes(encoded[i - 1].key, key) === 0)) {
+    throw new Error("a map has the same key twice");
+  }
+  return encoded;
 }
 
 /** The bits of a 16-bit float with this value, or null if there is none. */

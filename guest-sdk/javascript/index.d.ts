@@ -184,3 +184,9 @@ export function parseJson(text: string): any;
 
 /** Writes JSON, BigInts with all their digits. What would come back as something else is an error. */
 export function formatJson(value: unknown): string;
+
+/** Reads UTF-8; what is none is an error. */
+export function decodeUtf8(bytes: Uint8Array): string;
+
+/** Writes UTF-8; half of a surrogate pair is an error. */
+export function encodeUtf8(text: string): Uint8Array;

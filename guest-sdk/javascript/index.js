@@ -10,3 +10,4 @@ export { context } from "./context.js";
 export { log } from "./log.js";
 export { Float, Simple, Tagged, decodeCbor, encodeCbor } from "./cbor.js";
 export { parseJson, formatJson } from "./json.js";
+export { decodeUtf8, encodeUtf8 } from "./utf8.js";

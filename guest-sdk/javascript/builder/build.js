@@ -1,6 +1,6 @@
 // Builds a plugin: lays kit and author's sources out under build/js, types stripped, and makes a component of them.
 //
-//   node polyfold/build.js TOOLS KIND MAIN OUTPUT
+//   node polyfold/builder/build.js TOOLS KIND MAIN OUTPUT
 //
 // Types are replaced by spaces, so every line and column of a stack trace is that of the author's file.
 
@@ -8,24 +8,25 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { createRequire } from "node:module";
 import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withoutLoader } from "./loader.js";
 
-const KIT = dirname(fileURLToPath(import.meta.url));
+const KIT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAGE = join("build", "js");
 // What of the kit belongs into a component.
-const KIT_SOURCES = readdirSync(KIT).filter((name) => name.endsWith(".js") && !["build.js", "testing.js", "typescript.js"].includes(name));
+const isSource = (name) => name.endsWith(".js") && !["testing.js", "typescript.js"].includes(name);
 
 const [tools, kind, main, output] = process.argv.slice(2);
 if (!output || !["projection", "upcaster"].includes(kind)) {
-  stop("usage: node polyfold/build.js TOOLS projection|upcaster MAIN OUTPUT");
+  stop("usage: node polyfold/builder/build.js TOOLS projection|upcaster MAIN OUTPUT");
 }
 const load = createRequire(join(resolve(tools), "package.json"));
 
 rmSync(STAGE, { recursive: true, force: true });
-for (const name of [...KIT_SOURCES, "glue"]) cpSync(join(KIT, name), join(STAGE, "polyfold", name), { recursive: true });
+for (const name of [...readdirSync(KIT).filter(isSource), "glue"]) cpSync(join(KIT, name), join(STAGE, "polyfold", name), { recursive: true });
 stageSources(main.split("/")[0]);
 const entry = join(STAGE, "entry.js");
 const exporter = kind === "projection" ? "exportProjection" : "exportUpcaster";
-writeFileSync(entry, `// Made by polyfold/build.js: what the component exports.
+writeFileSync(entry, `// Made by polyfold/builder/build.js: what the component exports.
 import { ${exporter} } from "./polyfold/glue/${kind}.js";
 import plugin from "./${main}";
 export const ${kind} = ${exporter}(plugin, ${JSON.stringify(main)});
@@ -43,8 +44,7 @@ try {
     sync: true,
   });
   mkdirSync(dirname(output), { recursive: true });
-  writeFileSync(output, component);
-  console.log(`${output}: ${component.length} bytes`);
+  writeFileSync(output, withoutLoader(component));
 } catch (error) {
   stop(readable(error.message));
 }
