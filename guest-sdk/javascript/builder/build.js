@@ -5,7 +5,7 @@
 // Types are replaced by spaces, so every line and column of a stack trace is that of the author's file.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withoutLoader } from "./loader.js";
@@ -28,8 +28,8 @@ const entry = join(STAGE, "entry.js");
 const exporter = kind === "projection" ? "exportProjection" : "exportUpcaster";
 writeFileSync(entry, `// Made by polyfold/builder/build.js: what the component exports.
 import { ${exporter} } from "./polyfold/glue/${kind}.js";
-import plugin from "./${main}";
-export const ${kind} = ${exporter}(plugin, ${JSON.stringify(main)});
+import * as exported from "./${main}";
+export const ${kind} = ${exporter}(exported.default, ${JSON.stringify(main)});
 `);
 
 const { componentize } = load("componentize-qjs");
@@ -74,8 +74,18 @@ function stripTypes(path, source) {
 
 /** The builder's message without its own layers, and with paths as the author has them. */
 function readable(message) {
-  const layers = /^(: |Failed to (evaluate user JavaScript module|declare JavaScript module|evaluate JavaScript module|finish JavaScript module evaluation): )+/;
-  return message.replace(layers, "").replaceAll("/build/js/", "").trim();
+  const layers = /^(: |Error: |Failed to (evaluate user JavaScript module|declare JavaScript module|evaluate JavaScript module|finish JavaScript module evaluation): )+/;
+  const text = message.replace(layers, "").replace(/(^|[\s'"(])\/build\/js\//g, "$1").trim();
+  const missing = /^Error resolving module '(.+?)' from '(.+?)'/.exec(text);
+  if (!missing) return text;
+  const [, wanted, from] = missing;
+  return `${from} imports "${wanted}", which is not there: ${wayOut(wanted)}`;
+}
+
+function wayOut(wanted) {
+  if (/^\.{0,2}\//.test(wanted)) return "name the file with its ending, relative to the importing one";
+  if (isBuiltin(wanted)) return "a plugin runs without Node, so it has no files, no network and none of Node's modules";
+  return `\`npm install ${wanted}\` in this folder, if it is an ES module without imports from Node`;
 }
 
 function stop(message) {
