@@ -21,8 +21,9 @@ export function text(event, { value }) {
 export function large(event, { key_bytes, value_bytes, seed }) {
   const key = "large/".padEnd(key_bytes, "k");
   const content = new Uint8Array(value_bytes - 5);
-  // An array of bytes keeps a number modulo 256.
-  for (let i = 0; i < content.length; i++) content[i] = i * 31 + seed;
+  // An array of bytes keeps a number modulo 256, so the pattern repeats after as many; copying it is native and cheap.
+  for (let i = 0; i < 256; i++) content[i] = i * 31 + seed;
+  for (let filled = 256; filled < content.length; filled *= 2) content.copyWithin(filled, 0, filled);
   state.put(key, content);
 }
 
@@ -42,8 +43,12 @@ export function scan(event, { prefix, page }) {
   state.put(`scan/${event.sequence}`, { entries, bytes, hash: hash >>> 0 });
 }
 
+/** The prime is 2^24 + 403: multiplied in two parts no digit is lost, and no function is called for a byte. */
 function fnv1a(hash, bytes) {
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
+  for (let i = 0; i < bytes.length; i++) {
+    const mixed = hash ^ bytes[i];
+    hash = ((mixed << 24) + mixed * 403) | 0;
+  }
   return hash;
 }
 
