@@ -40,16 +40,22 @@ export function scan(event, { prefix, page }) {
     entries += 1;
     bytes += keyBytes.length + value.length;
   }
-  state.put(`scan/${event.sequence}`, { entries, bytes, hash: hash >>> 0 });
+  state.put(`scan/${event.sequence}`, { entries, bytes, hash });
 }
 
-/** The prime is 2^24 + 403: multiplied in two parts no digit is lost, and no function is called for a byte. */
+/**
+ * Goes on with a hash. The prime is 2^24 + 403; in halves of 16 bits all stays a small integer, which costs the engine
+ * half of what floats do: a value of a megabyte fits one event's fuel.
+ */
 function fnv1a(hash, bytes) {
+  let [high, low] = [hash >>> 16, hash & 0xffff];
   for (let i = 0; i < bytes.length; i++) {
-    const mixed = hash ^ bytes[i];
-    hash = ((mixed << 24) + mixed * 403) | 0;
+    low ^= bytes[i];
+    const product = low * 403;
+    high = (high * 403 + (product >>> 16) + ((low & 0xff) << 8)) & 0xffff;
+    low = product & 0xffff;
   }
-  return hash;
+  return ((high << 16) | low) >>> 0;
 }
 
 export function many(event, { keys }) {
