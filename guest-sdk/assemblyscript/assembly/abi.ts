@@ -1,7 +1,8 @@
 /** What both kinds of plugin have in common at the border to the host. */
 
-// Not called by name, so it must be asked for.
+// Not called by name, so they must be asked for.
 import "./abort";
+import "./console";
 import { failure } from "./failure";
 import { storeText } from "./utf8";
 

@@ -46,7 +46,7 @@ export class Harness {
   describe() {
     const { memory, exports } = this.#instantiate(this.#state);
     const isProjection = `${PROJECTION}#describe` in exports;
-    const at = exports[`${isProjection ? PROJECTION : UPCASTER}#describe`]();
+    const at = this.#enter(() => exports[`${isProjection ? PROJECTION : UPCASTER}#describe`]());
     const [name, version, description] = [0, 8, 16].map((offset) => memory.text(at + offset));
     const text = (place) => memory.text(place);
     if (!isProjection) {
@@ -138,16 +138,20 @@ export class Harness {
     const { memory, exports } = this.#instantiate(state);
     const list = memory.allocate(events.length * 64);
     events.forEach((one, index) => lower(memory, list + index * 64, one));
+    const answer = this.#enter(() => exports[name](list, events.length)) >>> 0;
+    if (memory.u8(answer) !== 0) throw new Error(memory.text(answer + 4));
+    return { memory, answer };
+  }
+
+  /** Calls into the plugin; a trap becomes an error with the reason that the plugin has logged. */
+  #enter(call) {
     const logged = this.logs.length;
-    let answer;
     try {
-      answer = exports[name](list, events.length) >>> 0;
+      return call();
     } catch (error) {
       const reasons = this.logs.slice(logged).filter(({ level }) => level === "error");
       throw new Error(["trap", ...reasons.map(({ message }) => message)].join(": "), { cause: error });
     }
-    if (memory.u8(answer) !== 0) throw new Error(memory.text(answer + 4));
-    return { memory, answer };
   }
 }
 
