@@ -51,6 +51,12 @@ export class Event {
     return new Fields(at, at + this.payloadLength, this, "", "");
   }
 
+  /** As `fields`, in an object that is there already. */
+  fieldsIn(fields: Fields): void {
+    const at = this.payloadPointer;
+    fields.reuse(at, at + this.payloadLength, this, "");
+  }
+
   /** A reader of the payload: for what `fields` does not fit. */
   reader(): Reader {
     const at = this.payloadPointer;

@@ -19,6 +19,14 @@ export class Fields {
   /** Reads a map in memory. What follows is for messages: see `Reader`. */
   constructor(at: usize, end: usize, event: Event | null, key: string, path: string) {
     this.finder = new Finder(at, end, event, key, path);
+    this.finder.open();
+  }
+
+  /** Reads another map in place of this one: for folds, which read two for every event. */
+  reuse(at: usize, end: usize, event: Event | null, key: string): void {
+    const finder = this.finder;
+    finder.move(at, end, event, key);
+    finder.open();
   }
 
   /** Whether there is such a field, and it is not null. */
@@ -83,16 +91,18 @@ export class Fields {
 
 /** A reader that can go to a field by its name. */
 class Finder extends Reader {
-  private first: usize;
-  private count: i32;
+  private first: usize = 0;
+  private count: i32 = 0;
   /** How many fields stand behind the one found last. */
-  private left: i32;
+  private left: i32 = 0;
   /** Where the value of the field found last starts, and its name; 0 if none was found. It may have been read or not. */
   private found: usize = 0;
   private name: string = "";
 
-  constructor(at: usize, end: usize, event: Event | null, key: string, path: string) {
-    super(at, end, event, key, path);
+  /** Enters the map, which must stand here. */
+  open(): void {
+    this.field = "";
+    this.found = 0;
     this.count = this.map();
     this.left = this.count;
     this.first = this.at;

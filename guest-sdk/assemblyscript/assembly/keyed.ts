@@ -10,9 +10,15 @@ import { Projection } from "./projection";
 import { Found, FOUND_SIZE, getManyAt } from "./state";
 import { encodeTo } from "./utf8";
 
+/** A map without fields, in CBOR. */
+const EMPTY_MAP = memory.data<u8>([0xa0]);
+
 /** What is read from an event's payload. */
 export abstract class Readable {
-  /** Takes what it needs from the fields, best in the order in which they stand: shorter names first. */
+  /**
+   * Takes what it needs from the fields, best in the order in which they stand: shorter names first. They serve for this
+   * call alone.
+   */
   abstract read(fields: Fields): void;
 }
 
@@ -63,6 +69,9 @@ export class Keys {
  * does not depend on where batches are cut, as long as a value that is written and read again is the same value.
  */
 export abstract class KeyedFold<P extends Readable, V extends Stored> extends Projection {
+  /** One object for all payloads and values: what a call allocates is not given back. */
+  private fields: Fields = new Fields(EMPTY_MAP, EMPTY_MAP + 1, null, "", "");
+
   /** Names the keys that the event belongs to: none, one or more. */
   abstract keys(event: Event, payload: P, keys: Keys): void;
 
@@ -72,7 +81,8 @@ export abstract class KeyedFold<P extends Readable, V extends Stored> extends Pr
   /** Reads an event's payload. */
   payload(event: Event): P {
     const payload = instantiate<P>();
-    payload.read(event.fields());
+    event.fieldsIn(this.fields);
+    payload.read(this.fields);
     return payload;
   }
 
@@ -102,11 +112,13 @@ export abstract class KeyedFold<P extends Readable, V extends Stored> extends Pr
     const list = encodeKeys(table);
     const found = getManyAt(list, table.count);
     const values = new StaticArray<V>(table.count);
+    const fields = this.fields;
     for (let place = 0; place < values.length; place++) {
       const value = instantiate<V>();
       const entry = changetype<Found>(found + <usize>place * FOUND_SIZE);
       if (entry.exists) {
-        value.read(new Fields(entry.pointer, entry.pointer + entry.length, null, table.key(place), ""));
+        fields.reuse(entry.pointer, entry.pointer + entry.length, null, table.key(place));
+        value.read(fields);
         if (failed()) return;
       }
       unchecked((values[place] = value));

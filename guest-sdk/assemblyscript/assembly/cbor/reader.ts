@@ -31,6 +31,14 @@ export class Reader {
     public path: string,
   ) {}
 
+  /** Reads from another place. */
+  move(at: usize, end: usize, event: Event | null, key: string): void {
+    this.at = at;
+    this.end = end;
+    this.event = event;
+    this.key = key;
+  }
+
   /** The kind of the next item. */
   kind(): Kind {
     if (this.at >= this.end) {
@@ -140,12 +148,12 @@ export class Reader {
 
   /** Opens an array and returns how many items follow. */
   array(): i32 {
-    return this.open(Major.ARRAY, "an array", 1);
+    return this.enter(Major.ARRAY, "an array", 1);
   }
 
   /** Opens a map and returns how many pairs of a key and a value follow. */
   map(): i32 {
-    return this.open(Major.MAP, "a map", 2);
+    return this.enter(Major.MAP, "a map", 2);
   }
 
   /** Reads a tag; the item that it belongs to follows. */
@@ -257,7 +265,7 @@ export class Reader {
     return start;
   }
 
-  private open(major: u8, name: string, itemsEach: u64): i32 {
+  private enter(major: u8, name: string, itemsEach: u64): i32 {
     if (!this.untagged()) return 0;
     if (this.initial >> 5 != major) return this.isNot<i32>(name);
     return this.holds(itemsEach) ? <i32>this.number : 0;
