@@ -1,5 +1,9 @@
-//! `plugin`: what is installed.
+//! `plugin`: what is installed, and the projects of those who write plugins.
 
+mod build;
+mod dev;
+mod new;
+mod over;
 mod watch;
 
 use std::io::Read;
@@ -17,6 +21,12 @@ use crate::server::model::{Compiling, Installed, Plugin, PluginDetails, Projecti
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a new plugin's project.
+    New(new::New),
+    /// Build the plugin of a project.
+    Build(build::Build),
+    /// Build, install and run the plugin of a project after each change, and show what changes.
+    Dev(dev::Dev),
     /// Check a WebAssembly component and install it. An upcaster is in force at once.
     Install(Install),
     /// List installed plugins.
@@ -49,6 +59,9 @@ pub(super) struct Install {
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         match self {
+            Self::New(new) => new.run(context),
+            Self::Build(build) => build.run(context),
+            Self::Dev(dev) => dev.run(context),
             Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
             Self::Install(install) => run_install(context, &install.file),
             Self::List => list(context),
@@ -101,7 +114,7 @@ fn of_file(file: &Path, error: Error) -> Error {
 }
 
 /// Reads a file, but not more of it than a plugin may have.
-fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path)?;
