@@ -10,15 +10,15 @@ bool polyfold_each(const polyfold_event *events, size_t count, bool (*apply)(con
 }
 
 bool polyfold_run_projection(const polyfold_projection *projection, const polyfold_event *events, size_t count) {
-    failure.length = 0;
+    failure.kept = false;
     return projection->apply ? projection->apply(events, count) : run_keyed(projection, events, count);
 }
 
 static const abi_result *failed(void) {
     polyfold_text text = polyfold_failure();
     /* The host traps on a text that is no UTF-8, and then says less. */
-    for (size_t i = 0; !is_utf8((const uint8_t *)text.data, text.length) && i < text.length; i++) {
-        if (text.data[i] & 0x80) failure.data[i] = '?';
+    if (!is_utf8((const uint8_t *)text.data, text.length)) {
+        for (size_t i = 0; i < failure.length; i++) failure.data[i] &= 0x7f;
     }
     abi_result *result = polyfold_alloc(sizeof *result);
     *result = (abi_result){true, text.data, text.length};
@@ -32,7 +32,7 @@ const void *polyfold_call_projection(const polyfold_projection *projection, cons
 }
 
 const void *polyfold_call_upcaster(const polyfold_upcaster *upcaster, const polyfold_event *events, size_t count) {
-    failure.length = 0;
+    failure.kept = false;
     polyfold_payload *answers = polyfold_alloc(count * sizeof *answers);
     for (size_t i = 0; i < count; i++) {
         if (!upcaster->upcast(&events[i], &answers[i])) return failed();

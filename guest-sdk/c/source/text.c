@@ -16,6 +16,7 @@ bool polyfold_is(polyfold_text text, const char *other) {
 static struct {
     char data[16 * 1024];
     size_t length;
+    bool kept;
 } failure;
 
 /* The length to which a text is cut, between two of its characters. */
@@ -28,6 +29,7 @@ static size_t cut(polyfold_text text, size_t length_max) {
 
 bool polyfold_fail_text(polyfold_text message) {
     failure.length = cut(message, sizeof failure.data);
+    failure.kept = true;
     memmove(failure.data, message.data, failure.length);
     return false;
 }
@@ -41,7 +43,7 @@ bool polyfold_fail(const char *format, ...) {
 }
 
 polyfold_text polyfold_failure(void) {
-    if (!failure.length) return POLYFOLD_TEXT("the plugin returned false without a call of polyfold_fail");
+    if (!failure.kept) return POLYFOLD_TEXT("the plugin returned false without a call of polyfold_fail");
     return (polyfold_text){failure.data, failure.length};
 }
 
