@@ -25,7 +25,8 @@ pub const Fields = struct {
         var reader: cbor.Reader = .{ .at = bytes };
         const head = try reader.head();
         if (head.major != .map) return @import("cbor/read.zig").refuse("it is no map", .{});
-        for (0..head.number) |_| fields.append(.{ .name = try reader.text(), .value = try reader.raw() });
+        var left = head.number;
+        while (left > 0) : (left -= 1) fields.append(.{ .name = try reader.text(), .value = try reader.raw() });
         if (reader.at.len > 0) return @import("cbor/read.zig").refuse("something stands behind it", .{});
     }
 

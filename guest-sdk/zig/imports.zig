@@ -18,21 +18,24 @@ pub const log = host.log;
 /// Memory for the pages of one scan: each takes the place of the one before. What does not fit goes to the arena, and is
 /// counted; the next page then gets a larger piece, so what is left behind stays bounded.
 pub const Piece = struct {
-    bytes: []align(8) u8 = &.{},
+    start: usize = 0,
+    size: usize = 0,
     wanted: usize = 0,
 
     pub fn renew(piece: *Piece) void {
-        if (piece.wanted > piece.bytes.len) {
-            const start: [*]align(8) u8 = @ptrFromInt(memory.allocate(piece.wanted * 2, 8));
-            piece.bytes = start[0 .. piece.wanted * 2];
+        if (piece.wanted > piece.size) {
+            piece.size = piece.wanted * 2;
+            piece.start = memory.allocate(piece.size, 8);
         }
         piece.wanted = 0;
     }
 
+    /// Returns the address of `size` bytes.
     pub fn allocate(piece: *Piece, size: usize, alignment: usize) usize {
         const at = (piece.wanted + alignment - 1) & ~(alignment - 1);
         piece.wanted = at + size;
-        if (piece.wanted > piece.bytes.len) return memory.allocate(size, alignment);
-        return @intFromPtr(piece.bytes.ptr) + at;
+        // Without a piece there is no address to give, not even for nothing.
+        if (piece.start == 0 or piece.wanted > piece.size) return memory.allocate(size, alignment);
+        return piece.start + at;
     }
 };

@@ -43,7 +43,7 @@ const polyfold_upcaster upcaster = {
     .name = "conformance-v2",
     .version = "1.0.0",
     .description = "what every language must lift alike",
-    .steps = POLYFOLD_STEPS({"sample", 1}, {"sample", 2}, {"specimen", 1, "sample"}),
+    .steps = POLYFOLD_STEPS({"sample", 1, NULL}, {"sample", 2, NULL}, {"specimen", 1, "sample"}),
     .upcast = upcast,
 };
 
