@@ -55,7 +55,8 @@ polyfold_text polyfold_text_of(const char *text);
 bool polyfold_equal(polyfold_text a, polyfold_text b);
 bool polyfold_is(polyfold_text text, const char *other);
 
-/* Formats as printf does: %s %.*s %c %d %u %x with l, ll and z, %f and %g with a precision, %%. */
+/* Formats as printf does: %s %.*s %c %d %u %x with l, ll and z, %f and %g with a precision, all with a width (%05u);
+ * no other flags. */
 polyfold_text polyfold_format(const char *format, ...) POLYFOLD_PRINTF(1, 2);
 
 /* ---- Memory ---- */

@@ -164,6 +164,16 @@ static void append_signed(text_buffer *buffer, int64_t value) {
     append_unsigned(buffer, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, 1);
 }
 
+/* Fills what stands behind `start` up to a width, from the left; zeroes go behind a sign. */
+static void pad(text_buffer *buffer, size_t start, size_t width_min, bool zeroes) {
+    while (buffer->length - start < width_min) {
+        size_t at = start + (zeroes && buffer->length > start && buffer->data[start] == '-');
+        append_char(buffer, ' ');
+        memmove(buffer->data + at + 1, buffer->data + at, buffer->length - at - 1);
+        buffer->data[at] = zeroes ? '0' : ' ';
+    }
+}
+
 /* How wide an integer's argument is. */
 typedef enum { INT, LONG, LONG_LONG, SIZE } width;
 
@@ -173,6 +183,9 @@ static void append_formatted(text_buffer *buffer, const char *format, va_list ar
         if (!percent) return append(buffer, at, strlen(at));
         append(buffer, at, (size_t)(percent - at));
         at = percent + 1;
+        bool zeroes = *at == '0';
+        size_t width_min = 0, start = buffer->length;
+        for (; *at >= '0' && *at <= '9'; at++) width_min = width_min * 10 + (size_t)(*at - '0');
         int precision = -1;
         if (*at == '.') {
             at++;
@@ -217,6 +230,7 @@ static void append_formatted(text_buffer *buffer, const char *format, va_list ar
         default: append(buffer, "%?", 2); break;
         }
         at++;
+        pad(buffer, start, width_min, zeroes);
     }
 }
 

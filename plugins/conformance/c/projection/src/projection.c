@@ -214,18 +214,12 @@ typedef struct {
 
 static const polyfold_type fill_type = POLYFOLD_TYPE(fill, POLYFOLD_FIELD(fill, prefix), POLYFOLD_FIELD(fill, count));
 
-static polyfold_text five_digits(uint32_t number) {
-    const char *zeroes = number < 10 ? "0000" : number < 100 ? "000" : number < 1000 ? "00" : number < 10000 ? "0" : "";
-    return polyfold_format("%s%u", zeroes, (unsigned)number);
-}
-
 static bool apply_fill(const polyfold_event *event) {
     fill op;
     if (!polyfold_read_payload(event, &fill_type, &op)) return false;
     polyfold_change *changes = polyfold_alloc(op.count * sizeof *changes);
     for (uint32_t i = 0; i < op.count; i++) {
-        polyfold_text digits = five_digits(i);
-        changes[i].key = polyfold_format("fill/%.*s/%.*s", POLYFOLD_ARG(op.prefix), POLYFOLD_ARG(digits));
+        changes[i].key = polyfold_format("fill/%.*s/%05u", POLYFOLD_ARG(op.prefix), (unsigned)i);
         changes[i].value.present = true;
         polyfold_writer writer = {0};
         polyfold_write_uint(&writer, i);
