@@ -32,9 +32,12 @@ func EnvelopeOf(sequence uint64) *Envelope { return host.EnvelopeOf(sequence) }
 // by encoding/json, which makes a component 2 MB larger.
 func Parameters() string { return host.Parameters() }
 
-// The levels of messages, by how much they matter.
+// Level is how much a message matters.
+type Level = host.Level
+
+// The levels, the least first.
 const (
-	LevelTrace host.Level = iota
+	LevelTrace Level = iota
 	LevelDebug
 	LevelInfo
 	LevelWarn
@@ -43,7 +46,7 @@ const (
 
 // Log writes a message for the plugin's author, made as by fmt.Sprintf and shown with a fault of the same call. What is
 // longer than 4 KiB is cut, and after 100 messages in one call the rest is dropped and counted.
-func Log(level host.Level, format string, arguments ...any) {
+func Log(level Level, format string, arguments ...any) {
 	if len(arguments) > 0 {
 		format = fmt.Sprintf(format, arguments...)
 	}

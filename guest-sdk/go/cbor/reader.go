@@ -115,32 +115,61 @@ func (r *reader) open(major byte, what string) (int, error) {
 	return int(length), r.enter()
 }
 
-// skip passes one item over.
+// skipShort passes a small integer or a short text over, if that is what comes. It is small enough to be inlined.
+func (r *reader) skipShort() bool {
+	if r.at >= len(r.data) {
+		return false
+	}
+	initial := r.data[r.at]
+	end := r.at + 1
+	if initial&0xdf >= 24 {
+		if end += int(initial) - majorText; initial < majorText || initial >= majorText+24 || end > len(r.data) {
+			return false
+		}
+	}
+	r.at = end
+	return true
+}
+
+// skip passes one item over. It calls nothing for what is short: most of a payload is passed over, and calls are what
+// costs in Go's WebAssembly.
 func (r *reader) skip() error {
+	data, at := r.data, r.at
 	for left := uint64(1); left > 0; left-- {
-		initial, number, err := r.head()
-		if err != nil {
-			return err
+		if at >= len(data) {
+			return errEnd
+		}
+		initial := data[at]
+		at++
+		number := uint64(initial & 31)
+		if number > 23 {
+			r.at = at
+			var err error
+			if number, err = r.long(initial & 31); err != nil {
+				return err
+			}
+			at = r.at
 		}
 		switch initial & 0xe0 {
 		case majorBytes, majorText:
-			if _, err := r.take(number); err != nil {
-				return err
-			}
-		case majorArray, majorMap, majorTag:
-			items := number
-			if initial&0xe0 == majorMap {
-				items *= 2
-			} else if initial&0xe0 == majorTag {
-				items = 1
-			}
-			// Each of them takes a byte at least, and more of them than bytes would overflow the count.
-			if number > uint64(len(r.data)) {
+			if number > uint64(len(data)-at) {
 				return errEnd
 			}
-			left += items
+			at += int(number)
+		case majorArray, majorMap:
+			// Each item takes a byte at least, and more of them than bytes would overflow the count.
+			if number > uint64(len(data)-at) {
+				return errEnd
+			}
+			left += number
+			if initial&0xe0 == majorMap {
+				left += number
+			}
+		case majorTag:
+			left++
 		}
 	}
+	r.at = at
 	return nil
 }
 

@@ -25,6 +25,10 @@ type field struct {
 
 func structPlan(t reflect.Type) plan {
 	fields := fieldsOf(t)
+	lengths := uint32(0)
+	for i := range fields {
+		lengths |= 1 << min(len(fields[i].name), 31)
+	}
 	read := func(r *reader, p unsafe.Pointer) error {
 		length, err := r.open(majorMap, "a map")
 		if err != nil {
@@ -38,9 +42,16 @@ func structPlan(t reflect.Type) plan {
 			if err != nil {
 				return err
 			}
-			index := find(fields, name, next)
+			// Most names are those of no field, and most of these have a length of none.
+			index := -1
+			if len(name) > 31 || lengths&(1<<len(name)) != 0 {
+				index = find(fields, name, next)
+			}
 			if index < 0 {
-				if err := r.skip(); err != nil {
+				if !r.skipShort() {
+					err = r.skip()
+				}
+				if err != nil {
 					return err
 				}
 				continue
@@ -95,6 +106,15 @@ func structPlan(t reflect.Type) plan {
 
 // name takes a map's key without looking whether it is UTF-8: it is only compared.
 func (r *reader) name() ([]byte, error) {
+	if r.at < len(r.data) {
+		start := r.at + 1
+		end := start + int(r.data[r.at]) - majorText
+		// Nearly all names are short.
+		if end >= start && end < start+24 && end <= len(r.data) {
+			r.at = end
+			return r.data[start:end], nil
+		}
+	}
 	initial, length, err := r.head()
 	if err != nil {
 		return nil, err

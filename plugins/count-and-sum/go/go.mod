@@ -1,6 +1,6 @@
 module count-and-sum
 
-go 1.27
+go 1.24
 
 require polyfold v0.0.0
 

@@ -53,7 +53,9 @@ func Delete(key string) { imports().Write([]Change{{Key: key, IsDelete: true}}) 
 func Write(changes []Change) { imports().Write(changes) }
 
 // Scan returns a page of entries.
-func Scan(prefix string, after *string, limit uint32) []Entry { return imports().Scan(prefix, after, limit) }
+func Scan(prefix string, after *string, limit uint32) []Entry {
+	return imports().Scan(prefix, after, limit)
+}
 
 // EnvelopeOf returns the rest of an event of this call.
 func EnvelopeOf(sequence uint64) *Envelope { return imports().EnvelopeOf(sequence) }
