@@ -115,7 +115,7 @@ func authorStack(stack string) string {
 	var frames []string
 	for i := 1; i+1 < len(lines); i += 2 {
 		function := lines[i]
-		if strings.HasPrefix(function, "created by ") {
+		if strings.HasPrefix(function, "polyfold/projection.export") || strings.HasPrefix(function, "polyfold/upcaster.export") {
 			break
 		}
 		isRuntime := strings.HasPrefix(function, "panic(") || strings.HasPrefix(function, "runtime.") ||
