@@ -6,6 +6,7 @@ mod guests;
 mod host;
 mod program;
 
+mod bindings;
 mod cli;
 mod crash;
 mod damage;

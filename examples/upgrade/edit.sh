@@ -11,7 +11,7 @@ mkdir -p "$copy/plugins"
 cp -R "$top/guest-sdk" "$top/wit" "$copy/"
 cp -R "$top/plugins/on-time" "$copy/plugins/"
 cp "$top/Cargo.lock" "$top/rust-toolchain.toml" "$copy/"
-sed -e 's|^members = .*|members = ["guest-sdk", "plugins/on-time"]|' -e '/^default-members = /d' \
+sed -e '/^members = \[$/,/^]$/c\members = ["guest-sdk/rust", "plugins/on-time"]' -e '/^default-members = /d' \
   "$top/Cargo.toml" >"$copy/Cargo.toml"
 
 plugin=$copy/plugins/on-time

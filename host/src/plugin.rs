@@ -11,6 +11,7 @@ mod abi;
 mod background;
 mod cache;
 mod call;
+mod compiler;
 mod failure;
 mod host;
 mod inspect;
@@ -23,12 +24,14 @@ mod settings;
 mod store;
 mod v0_1;
 mod wasi;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
 
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
+pub use compiler::Compiling;
 pub use failure::{Failure, LoadError};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
 pub use limits::Limits;

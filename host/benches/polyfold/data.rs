@@ -143,7 +143,7 @@ pub(crate) fn temporary() -> TempDir {
     tempfile::tempdir_in(parent).unwrap()
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     std::env::var_os("CARGO_TARGET_DIR").map_or(tree, PathBuf::from)
 }

@@ -13,6 +13,7 @@
 mod append;
 mod child;
 mod data;
+mod languages;
 mod latency;
 mod open;
 mod rebuild;
@@ -27,10 +28,11 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
+    ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
 ];

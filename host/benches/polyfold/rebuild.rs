@@ -84,7 +84,8 @@ pub(crate) fn arrivals() -> Filter {
     Filter { event_types: ["flight.arrived".to_owned()].into(), ..Filter::default() }
 }
 
-fn native(log: &Log) {
+/// The fold of count-and-sum without a plugin, committed at its end.
+pub(crate) fn native(log: &Log) {
     let dir = temporary();
     let mut totals: HashMap<String, Total> = HashMap::new();
     pages(log, &arrivals(), |batch| {

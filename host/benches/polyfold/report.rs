@@ -69,6 +69,12 @@ pub(crate) fn count(number: f64) -> String {
     text
 }
 
+/// A size in binary units, to a tenth.
+pub(crate) fn size(bytes: u64) -> String {
+    let kib = bytes as f64 / 1024.0;
+    if kib < 1024.0 { format!("{kib:.1} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
+}
+
 /// Runs something several times and says how long it took, in milliseconds: median, least and most.
 pub(crate) fn millis(times: usize, mut run: impl FnMut() -> Duration) -> String {
     let mut millis: Vec<f64> = (0..times).map(|_| run().as_secs_f64() * 1e3).collect();

@@ -104,9 +104,19 @@ impl Client {
     pub(super) fn work<T: DeserializeOwned>(
         &mut self,
         path: &str,
-        mut watch: impl FnMut(&Progress),
+        watch: impl FnMut(&Progress),
     ) -> Result<T, Error> {
-        let request = request(Method::POST, path, EVENT_STREAM, Content::Nothing);
+        self.work_on(path, Content::Nothing, watch)
+    }
+
+    /// The same with something that the work is done on.
+    pub(super) fn work_on<P: DeserializeOwned, T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        content: Content,
+        mut watch: impl FnMut(&P),
+    ) -> Result<T, Error> {
+        let request = request(Method::POST, path, EVENT_STREAM, content);
         let Self { way, runtime } = self;
         runtime.block_on(async { Events::of(way.send(request).await?).outcome(&mut watch).await })
     }

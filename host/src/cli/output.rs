@@ -76,6 +76,11 @@ impl Output {
         self.bar(length, &format!("{what} {{bar:30}} {{human_pos}}/{{human_len}} {{msg}}"))
     }
 
+    /// A bar over functions that are compiled; hidden where standard error is no terminal.
+    pub(super) fn functions_bar(&self, what: &str) -> ProgressBar {
+        self.bar(0, &format!("{what} {{bar:30}} {{human_pos}}/{{human_len}} functions, {{elapsed}}"))
+    }
+
     /// Something that takes a while and has no measure.
     pub(super) fn spinner(&self, what: &str) -> ProgressBar {
         self.bar(0, &format!("{what} {{spinner}} {{elapsed}}"))

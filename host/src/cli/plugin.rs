@@ -13,7 +13,7 @@ use super::error::Error;
 use super::output::size;
 use super::{Context, wait};
 use crate::engine::PLUGIN_BYTES_MAX;
-use crate::server::model::{Installed, Plugin, PluginDetails, Projection};
+use crate::server::model::{Compiling, Installed, Plugin, PluginDetails, Projection};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -61,10 +61,7 @@ impl Command {
 fn run_install(context: &mut Context, file: &Path) -> Result<(), Error> {
     let bytes = read_plugin(file)?;
     let mut client = context.connect()?;
-    let spinner = context.output.spinner(&format!("compiling {}", file.display()));
-    let installed = install(&mut client, file, bytes);
-    spinner.finish_and_clear();
-    let installed = installed?;
+    let installed = install(&mut client, context, file, bytes)?;
     context.output.data(&installed, |installed| {
         let plugin = &installed.plugin;
         let how = if installed.known { "was installed before" } else { "installed" };
@@ -83,8 +80,16 @@ fn run_install(context: &mut Context, file: &Path) -> Result<(), Error> {
     rebuild(&mut client, context, &installed.rebuilt)
 }
 
-fn install(client: &mut Client, file: &Path, bytes: Vec<u8>) -> Result<Installed, Error> {
-    client.ask(Method::POST, "/plugins", Content::Component(bytes)).map_err(|error| of_file(file, error))
+/// Installs what a file holds, under a bar that counts compiled functions.
+fn install(client: &mut Client, context: &Context, file: &Path, bytes: Vec<u8>) -> Result<Installed, Error> {
+    let bar = context.output.functions_bar(&format!("compiling {}", file.display()));
+    let show = |now: &Compiling| {
+        bar.set_length(now.functions_total);
+        bar.set_position(now.functions);
+    };
+    let installed = client.work_on("/plugins", Content::Component(bytes), show);
+    bar.finish_and_clear();
+    installed.map_err(|error| of_file(file, error))
 }
 
 /// Names the file that the API refused.

@@ -43,11 +43,17 @@ struct Place {
 impl Tail {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         let mut place = Place { since: None, left: self.limit.unwrap_or(u64::MAX) };
+        let mut waits = false;
         while !self.is_over(&place) {
             match context.connect() {
                 Ok(client) => match self.follow(client, context, &mut place) {
-                    Ok(()) => {}
-                    Err(error) if place.since.is_some() && will_pass(&error) => {}
+                    Ok(()) => waits = false,
+                    Err(error) if will_pass(&error) => {
+                        if !waits {
+                            context.output.remark("waiting for a host that answers");
+                        }
+                        waits = true;
+                    }
                     Err(error) => return Err(error),
                 },
                 // Somebody works longer than a command waits; a tail has time.

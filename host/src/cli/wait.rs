@@ -30,7 +30,7 @@ pub(super) fn for_all(client: &mut Client, context: &mut Context) -> Result<(), 
     for Projection { name, head, .. } in projections {
         // None waits for another: each is started before the first is waited for.
         match reach(client, &name, head, 0) {
-            Ok(Some(there)) if is_there(&there) && taking_over(&there).is_none() => {}
+            Ok(Some(there)) if is_there(&there) && !there.auto_promote => {}
             Ok(_) => late.push(name),
             Err(error) => context.output.warn(&format!("projection {name:?} did not start: {error}")),
         }
@@ -111,12 +111,13 @@ fn taking_over(projection: &Projection) -> Option<&State> {
     taking_over.filter(|state| !is_stuck(state))
 }
 
-/// Warns of a projection that does not follow the log.
+/// Warns of a projection that does not follow the log, or whose new state cannot take over as it was to.
 pub(super) fn warn_of(context: &Context, name: &str, projection: &Projection) {
     if is_behind(&projection.readable) {
         context.output.warn(&format!("projection {name:?} is {}", phase(&projection.readable)));
     }
-    if let Some(building) = projection.building.as_ref().filter(|building| is_behind(building)) {
+    let waited_for = projection.building.as_ref().filter(|_| projection.auto_promote);
+    if let Some(building) = waited_for.filter(|building| is_behind(building)) {
         context.output.warn(&format!("the new state of projection {name:?} is {}", phase(building)));
     }
 }

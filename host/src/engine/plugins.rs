@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalogue::Content;
 use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
 use crate::event::Digest;
-use crate::plugin::{Inspection, Limits, Plugin, Projection, Upcaster};
+use crate::plugin::{Compiling, Inspection, Limits, Plugin, Projection, Upcaster};
 
 /// What an installation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,13 +18,24 @@ pub struct Installed {
 }
 
 impl Engine {
-    /// Checks a plugin, stores it and, if it is an upcaster, puts it in force.
+    /// Checks a plugin, stores it and, if it is an upcaster, puts it in force. What is stored, and has the digest, is a
+    /// component: a core module is wrapped first.
     ///
     /// # Errors
     /// Whatever makes it unfit: its file, its imports, its manifest, or steps that do not fit those of others.
     pub fn install(&self, bytes: &[u8]) -> Result<Installed, Error> {
+        self.install_watched(bytes, &mut |_| {})
+    }
+
+    /// The same, and tells how far compilation is.
+    pub fn install_watched(
+        &self,
+        bytes: &[u8],
+        watch: &mut (dyn FnMut(Compiling) + Send),
+    ) -> Result<Installed, Error> {
+        let bytes = &*self.sandbox.component(bytes)?;
         let digest = Digest::of(bytes);
-        let plugin = self.sandbox.load(digest, bytes, &Limits::default())?;
+        let plugin = self.sandbox.load_watched(digest, bytes, &Limits::default(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
@@ -83,12 +94,13 @@ impl Engine {
 
     /// Reads a plugin's imports and exports without running it.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Error> {
-        Ok(self.sandbox.inspect(bytes)?)
+        Ok(self.sandbox.inspect(&self.sandbox.component(bytes)?)?)
     }
 
     /// Loads a component that need not be installed, to ask it what it is.
     pub fn examine(&self, bytes: &[u8]) -> Result<Plugin, Error> {
-        Ok(self.sandbox.load(Digest::of(bytes), bytes, &Limits::default())?)
+        let bytes = self.sandbox.component(bytes)?;
+        Ok(self.sandbox.load(Digest::of(&bytes), &bytes, &Limits::default())?)
     }
 
     /// The bytes of an installed plugin.

@@ -19,6 +19,12 @@ pub(super) trait Abi: Send + Sync {
     /// The exported interface that a plugin of this kind is known by, with its version.
     fn export(&self, kind: Kind) -> &'static str;
 
+    /// The files of its WIT: name and text.
+    fn wit(&self) -> &'static [(&'static str, &'static str)];
+
+    /// The world of a plugin of this kind in that WIT.
+    fn world(&self, kind: Kind) -> &'static str;
+
     /// The interfaces that a plugin of this kind may import, without their version.
     fn imports(&self, kind: Kind) -> &'static [&'static str];
 

@@ -31,12 +31,16 @@ pub struct Inspection {
 pub enum Refused {
     #[error("it is not a WebAssembly component: {message}")]
     Malformed { message: String },
-    #[error(
-        "it is a core WebAssembly module, not a component: build for wasm32-wasip2, \
-         or wrap it with `wasm-tools component new`"
-    )]
+    /// What was stored or examined is always a component.
+    #[error("it is a core WebAssembly module, not a component")]
     CoreModule,
-    #[error("it exports no interface that this host knows: it exports {}; known are {}", list(found), list(known))]
+    #[error("it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
+             and exports {}; {advice}", list(exports))]
+    Untyped { exports: Vec<String>, advice: String },
+    #[error("it is a core WebAssembly module that makes no component: {message}")]
+    Module { message: String },
+    #[error("it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
+             as the kits of guest-sdk do", list(found), list(known))]
     NoPlugin { found: Vec<String>, known: Vec<&'static str> },
     #[error("it exports both {} and {}: make two plugins of it", .0[0], .0[1])]
     TwoPlugins([String; 2]),

@@ -1,19 +1,20 @@
 //! The sandbox: an engine, its clock for deadlines, and its cache of compiled code.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use super::background::lower_priority;
 use super::cache::{Cache, name_of};
 use super::call::Core;
+use super::compiler::{Compiler, Compiling};
 use super::inspect::{Kind, inspect, needs_wasi};
-use super::{Error, Inspection, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
+use super::{Error, Inspection, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi, wrap};
 use crate::event::Digest;
 
 /// Where plugins are compiled and run. Cheap to clone; all clones are one.
@@ -24,8 +25,7 @@ struct Inner {
     engine: Engine,
     settings: String,
     cache: Option<Cache>,
-    /// Where plugins are compiled; its threads step back behind what runs.
-    compiler: OnceLock<Option<rayon::ThreadPool>>,
+    compiler: Compiler,
     /// Dropped with the sandbox, which ends its ticker.
     _ticker: Sender<()>,
 }
@@ -46,10 +46,15 @@ impl Sandbox {
         let (engine, settings) = settings::engine()?;
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
-        Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: OnceLock::new(), _ticker: ticker })))
+        Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: Compiler::default(), _ticker: ticker })))
     }
 
-    /// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
+    /// Makes a component of what a compiler made: a component stays as it is, a core module is wrapped.
+    pub fn component<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refused> {
+        wrap::component(bytes)
+    }
+
+    /// Says what a component is, by its imports and exports alone: nothing is compiled or run.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Refused> {
         inspect(bytes).map(|(inspection, _)| inspection)
     }
@@ -58,8 +63,19 @@ impl Sandbox {
     ///
     /// `digest` is the digest of `bytes`, as [`super::Store`] verified it.
     pub fn load(&self, digest: Digest, bytes: &[u8], limits: &Limits) -> Result<Plugin, LoadError> {
+        self.load_watched(digest, bytes, limits, &mut |_| {})
+    }
+
+    /// The same, and tells how far compilation is where there is any.
+    pub fn load_watched(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        limits: &Limits,
+        watch: &mut (dyn FnMut(Compiling) + Send),
+    ) -> Result<Plugin, LoadError> {
         let (inspection, abi) = inspect(bytes)?;
-        let component = self.compiled(digest, bytes)?;
+        let component = self.compiled(digest, bytes, watch)?;
         let mut linker = Linker::new(&self.0.engine);
         abi.link(inspection.kind, &mut linker).map_err(invalid)?;
         if needs_wasi(&inspection.imports) {
@@ -73,29 +89,23 @@ impl Sandbox {
         })
     }
 
-    fn compiled(&self, digest: Digest, bytes: &[u8]) -> Result<Component, Refused> {
+    fn compiled(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        watch: &mut (dyn FnMut(Compiling) + Send),
+    ) -> Result<Component, Refused> {
         let Inner { engine, settings, cache, compiler, .. } = &*self.0;
         let name = name_of(digest, engine, settings);
         if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, name)) {
             return Ok(component);
         }
-        let compile = || Component::from_binary(engine, bytes).map_err(invalid);
-        let component = match compiler.get_or_init(compile_threads) {
-            Some(threads) => threads.install(compile)?,
-            None => compile()?,
-        };
+        let component = compiler.compile(engine, bytes, watch)?;
         if let Some(cache) = cache {
             cache.save(name, &component);
         }
         Ok(component)
     }
-}
-
-/// As many threads as there are processors. Without them the caller's compiles by itself.
-fn compile_threads() -> Option<rayon::ThreadPool> {
-    let named = |index| format!("compiler-{index}");
-    let threads = rayon::ThreadPoolBuilder::new().thread_name(named).start_handler(|_| lower_priority()).build();
-    threads.inspect_err(|error| tracing::warn!("plugins are compiled by one thread: {error}")).ok()
 }
 
 /// What wasmtime says of a component that it cannot compile or link.

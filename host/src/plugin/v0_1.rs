@@ -47,6 +47,24 @@ impl Abi for V0_1 {
         }
     }
 
+    fn wit(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("types.wit", include_str!("../../../wit/v0.1/types.wit")),
+            ("state.wit", include_str!("../../../wit/v0.1/state.wit")),
+            ("context.wit", include_str!("../../../wit/v0.1/context.wit")),
+            ("logging.wit", include_str!("../../../wit/v0.1/logging.wit")),
+            ("projection.wit", include_str!("../../../wit/v0.1/projection.wit")),
+            ("upcaster.wit", include_str!("../../../wit/v0.1/upcaster.wit")),
+        ]
+    }
+
+    fn world(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Projection => "projection-plugin",
+            Kind::Upcaster => "upcaster-plugin",
+        }
+    }
+
     fn imports(&self, kind: Kind) -> &'static [&'static str] {
         match kind {
             Kind::Projection => &[

@@ -423,6 +423,13 @@ pub struct Progress {
     pub remaining_seconds: Option<f64>,
 }
 
+/// How far a plugin's compilation is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Compiling {
+    pub functions: u64,
+    pub functions_total: u64,
+}
+
 /// A bearer token without its secret.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Token {

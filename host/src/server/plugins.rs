@@ -8,11 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::Host;
-use super::accept::Form;
+use super::accept::{Form, LongForm};
 use super::answer::{blocking, must_be, read_body};
-use super::model::{Installed, Plugin, PluginDetails, Step, View};
+use super::model::{Compiling, Installed, Plugin, PluginDetails, Step, View};
 use super::params::NoParams;
 use super::problem::Problem;
+use super::sse;
 use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, PluginKind, ProjectionManifest, StateEncoding};
 
 /// The types that a component comes as: its own, and the one of a client that knows none.
@@ -22,26 +23,43 @@ type Answered = Result<Response, Problem>;
 
 /// Checks a WebAssembly component and installs it.
 ///
-/// An upcaster changes what projections are given, so those that it concerns are built anew beside themselves.
+/// A core module is wrapped as a component first. An upcaster changes what projections are given, so those that it
+/// concerns are built anew beside themselves. With `Accept: text/event-stream` events `progress` count the functions that
+/// are compiled, then comes `result` or `error`.
 #[utoipa::path(post, path = "/plugins", tag = "plugins", operation_id = "install_plugin",
     request_body(description = "The component, 64 MiB at most",
         content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 201, description = "It is new", body = Installed),
-        (status = 200, description = "It was there and in force before", body = Installed),
+        (status = 200, description = "It was there and in force before, or the installation is followed",
+            content((Installed = "application/json"), (Installed = "application/cbor"), ("text/event-stream"))),
         (status = 422, description = "It is no plugin that this host can run")))]
 pub(super) async fn install(
     State(host): State<Arc<Host>>,
-    form: Form,
+    form: LongForm,
     _: NoParams,
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
     must_be(&headers, &COMPONENT)?;
     let bytes = read_body(body, PLUGIN_BYTES_MAX).await?;
-    let installed = blocking(&host, move |engine| Ok(engine.install(&bytes)?)).await?;
+    let LongForm::Whole(form) = form else {
+        return Ok(sse::long(host, form, move |engine, watch| installed(engine, &bytes, watch)).await);
+    };
+    let installed = blocking(&host, move |engine| installed(engine, &bytes, &mut |_| {})).await?;
     let status = if installed.known { StatusCode::OK } else { StatusCode::CREATED };
-    let (plugin, known, rebuilt) = (shown(&installed.plugin), installed.known, installed.rebuilt);
-    Ok(form.answer(status, &Installed { plugin, known, rebuilt }))
+    Ok(form.answer(status, &installed))
+}
+
+fn installed(
+    engine: &Engine,
+    bytes: &[u8],
+    watch: &mut (dyn FnMut(Compiling) + Send),
+) -> Result<Installed, Problem> {
+    let mut watch = |now: engine::Compiling| {
+        watch(Compiling { functions: now.functions, functions_total: now.functions_total });
+    };
+    let engine::Installed { plugin, known, rebuilt } = engine.install_watched(bytes, &mut watch)?;
+    Ok(Installed { plugin: shown(&plugin), known, rebuilt })
 }
 
 /// Lists installed plugins.

@@ -48,10 +48,10 @@ pub(super) fn frame<T: Serialize>(event: &str, value: &T) -> String {
 }
 
 /// Long work: its answer, or where the client asks for it the way there as well.
-pub(super) async fn long<T: Serialize + Send + 'static>(
+pub(super) async fn long<P: Serialize + 'static, T: Serialize + Send + 'static>(
     host: Arc<Host>,
     form: LongForm,
-    work: impl FnOnce(&Engine, &mut (dyn FnMut(Progress) + Send)) -> Result<T, Problem> + Send + 'static,
+    work: impl FnOnce(&Engine, &mut (dyn FnMut(P) + Send)) -> Result<T, Problem> + Send + 'static,
 ) -> Response {
     if let LongForm::Whole(form) = form {
         return match blocking(&host, move |engine| work(engine, &mut |_| {})).await {
@@ -64,7 +64,7 @@ pub(super) async fn long<T: Serialize + Send + 'static>(
         let progress = frames.clone();
         let done = blocking(&host, move |engine| {
             // A reader that is behind misses a report; the next one says more.
-            work(engine, &mut |now| drop(progress.try_send(Ok(frame("progress", &now).into()))))
+            work(engine, &mut |now: P| drop(progress.try_send(Ok(frame("progress", &now).into()))))
         });
         let last = match done.await {
             Ok(value) => frame("result", &value),

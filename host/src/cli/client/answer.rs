@@ -7,7 +7,6 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 
 use crate::cli::error::Error;
-use crate::server::model::Progress;
 use crate::server::problem::Problem;
 
 /// The largest answer that is kept whole: a page of values of their largest size, as JSON, with room to spare.
@@ -96,7 +95,10 @@ impl Events {
     }
 
     /// Tells `watch` of all progress, and returns the result.
-    pub(super) async fn outcome<T: DeserializeOwned>(mut self, watch: &mut impl FnMut(&Progress)) -> Result<T, Error> {
+    pub(super) async fn outcome<P: DeserializeOwned, T: DeserializeOwned>(
+        mut self,
+        watch: &mut impl FnMut(&P),
+    ) -> Result<T, Error> {
         while let Some((name, data)) = self.next().await? {
             match name.as_str() {
                 "progress" => watch(&understood(&data)?),
@@ -135,6 +137,7 @@ fn understood<T: DeserializeOwned>(data: &str) -> Result<T, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::model::Progress;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -168,7 +171,7 @@ mod tests {
         let result: u64 = block_on(events.outcome(&mut |progress: &Progress| seen.push(progress.sequence))).unwrap();
         assert_eq!((result, seen), (7, vec![1]));
         let mut unseen = |_: &Progress| {};
-        let broken = Events::of(answer("event: progress\n", 5)).outcome::<u64>(&mut unseen);
+        let broken = Events::of(answer("event: progress\n", 5)).outcome::<Progress, u64>(&mut unseen);
         let broken = block_on(broken).unwrap_err().to_string();
         assert_eq!(broken, "the host ended before the work did; run the command again");
     }

@@ -107,10 +107,7 @@ fn go_over(
     wanted: &[String],
 ) -> Result<(Installed, Vec<Outcome>), Error> {
     let mut client = context.connect()?;
-    let spinner = context.output.spinner(&format!("compiling {}", file.display()));
-    let installed = install(&mut client, file, bytes);
-    spinner.finish_and_clear();
-    let installed = installed?;
+    let installed = install(&mut client, context, file, bytes)?;
     let mut outcomes = Vec::new();
     for name in &installed.rebuilt {
         outcomes.push(outcome(wait::for_one(&mut client, context, name)?, None));

@@ -1,6 +1,6 @@
 //! Reading: a cursor over canonical CBOR that is a serde deserializer.
 
-use super::{DEPTH_MAX, Error, float, major};
+use super::{DEPTH_MAX, Error, float, major, value};
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Visitor};
 
@@ -82,7 +82,7 @@ impl<'de> Decoder<'de> {
     /// Reads an item's first byte and the number that belongs to it. For floats these are the bits.
     // Always inlined: a pair in a Result goes through memory otherwise, which doubled the cost of a field.
     #[inline(always)]
-    fn head(&mut self) -> Result<(u8, u64), Error> {
+    pub(super) fn head(&mut self) -> Result<(u8, u64), Error> {
         let Some(&initial) = self.input.get(self.at) else { return Err(end()) };
         self.at += 1;
         let info = initial & 0x1f;
@@ -108,7 +108,7 @@ impl<'de> Decoder<'de> {
     }
 
     #[inline]
-    fn take(&mut self, length: u64) -> Result<&'de [u8], Error> {
+    pub(super) fn take(&mut self, length: u64) -> Result<&'de [u8], Error> {
         let rest = &self.input[self.at..];
         if length > rest.len() as u64 {
             return Err(end());
@@ -119,12 +119,12 @@ impl<'de> Decoder<'de> {
     }
 
     #[inline]
-    fn text_of(&mut self, length: u64) -> Result<&'de str, Error> {
+    pub(super) fn text_of(&mut self, length: u64) -> Result<&'de str, Error> {
         let bytes = self.take(length)?;
         std::str::from_utf8(bytes).map_err(|_| Error::message("text is not UTF-8"))
     }
 
-    fn peek(&self) -> Result<u8, Error> {
+    pub(super) fn peek(&self) -> Result<u8, Error> {
         self.input.get(self.at).copied().ok_or_else(end)
     }
 
@@ -209,7 +209,10 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        if name == value::AS_BYTES {
+            return visitor.visit_borrowed_bytes(self.raw()?);
+        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -7,9 +7,11 @@
 mod de;
 mod float;
 mod ser;
+mod value;
 
 pub(crate) use de::Decoder;
 pub(crate) use ser::write_text;
+pub use value::Value;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Writing: shortest forms; struct fields as declared, map entries ordered by their encoded keys.
 
-use super::{Decoder, Error, float, major};
+use super::{Decoder, Error, float, major, value};
 use serde::Serialize;
 use serde::ser;
 
@@ -33,11 +33,13 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
 
 pub(super) struct Encoder<'a> {
     out: &'a mut Vec<u8>,
+    /// What comes as bytes is CBOR already: a [`value::Value`].
+    is_written: bool,
 }
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out }
+        Self { out, is_written: false }
     }
 
     /// Opens `{variant: ...}`.
@@ -138,7 +140,9 @@ impl<'a> ser::Serializer for Encoder<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
-        write_head(self.out, major::BYTES, value.len() as u64);
+        if !self.is_written {
+            write_head(self.out, major::BYTES, value.len() as u64);
+        }
         self.out.extend_from_slice(value);
         Ok(())
     }
@@ -164,8 +168,8 @@ impl<'a> ser::Serializer for Encoder<'a> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Error> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Error> {
+        value.serialize(Self { is_written: name == value::AS_BYTES, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -243,7 +247,7 @@ impl<'a> Open<'a> {
     }
 
     fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        value.serialize(Encoder { out: self.out })
+        value.serialize(Encoder::new(self.out))
     }
 
     fn close(self) {

@@ -2,7 +2,7 @@
 
 pub mod projection {
     wit_bindgen::generate!({
-        path: "wit/v0.1",
+        path: "wit",
         world: "projection-plugin",
         pub_export_macro: true,
         export_macro_name: "export_projection_world",
@@ -13,7 +13,7 @@ pub mod projection {
 
 pub mod upcaster {
     wit_bindgen::generate!({
-        path: "wit/v0.1",
+        path: "wit",
         world: "upcaster-plugin",
         pub_export_macro: true,
         export_macro_name: "export_upcaster_world",
