@@ -18,6 +18,7 @@ use clap::{Args, Subcommand};
 use super::client::{Client, Content, segment};
 use super::error::Error;
 use super::output::size;
+use super::project::Project;
 use super::{Context, wait};
 use crate::engine::PLUGIN_BYTES_MAX;
 use crate::server::model::{Compiling, Installed, Plugin, PluginDetails, Projection};
@@ -50,7 +51,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Install {
-    /// The component's file.
+    /// The plugin's file, or a project's folder, whose build it takes: a component, or a core module, which is wrapped.
+    #[arg(default_value = ".")]
     file: PathBuf,
     /// Install the file again whenever it changes, and let projections that run its plugin go over to it, until
     /// interrupted.
@@ -61,14 +63,23 @@ pub(super) struct Install {
     projections: Vec<String>,
 }
 
+impl Install {
+    fn run(self, context: &mut Context) -> Result<(), Error> {
+        let file = if self.file.is_dir() { Project::open(&self.file)?.built() } else { self.file };
+        match self.watch {
+            true => watch::run(context, &file, &self.projections),
+            false => run_install(context, &file),
+        }
+    }
+}
+
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         match self {
             Self::New(new) => new.run(context),
             Self::Build(build) => build.run(context),
             Self::Dev(dev) => dev.run(context),
-            Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
-            Self::Install(install) => run_install(context, &install.file),
+            Self::Install(install) => install.run(context),
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::{output, toml};
 use crate::event::PluginName;
-pub(super) use build::{Built, build};
+pub(super) use build::{Built, build, run_tests};
 use command::Argv;
 pub(super) use kit::{Kits, ProjectFile, VENDORED};
 use toolchain::Toolchain;
@@ -40,6 +40,8 @@ struct Said {
     #[serde(default, rename = "toolchain")]
     toolchains: Vec<Toolchain>,
     build: Recipe,
+    #[serde(default)]
+    test: Tests,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +90,16 @@ struct Recipe {
     watch: Vec<PathBuf>,
 }
 
+/// The plugin's unit tests, which run natively.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tests {
+    #[serde(default)]
+    commands: Vec<Argv>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
 impl Project {
     /// Reads the project in a folder.
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
@@ -113,6 +125,11 @@ impl Project {
     /// What is made, wherever the program runs.
     pub(super) fn output(&self) -> PathBuf {
         self.dir.join(&self.said.build.output)
+    }
+
+    /// What the build makes.
+    pub(super) fn built(&self) -> PathBuf {
+        self.shown.join(&self.said.build.output)
     }
 
     /// Everything from which the plugin is made.

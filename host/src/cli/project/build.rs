@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::command::{Failed, Places, find};
+use super::command::{Argv, Failed, Places, find};
 use super::output::{self, Output};
 use super::{About, Kind, Need, Project, toolchain};
 use crate::cli::error::Error;
@@ -31,16 +31,37 @@ pub(in crate::cli) struct Built {
 /// Builds the plugin and looks at it as an installation would.
 pub(in crate::cli) fn build(project: &Project, output: &Output) -> Result<Built, Error> {
     let places = Places::of(&project.dir)?;
-    meet_needs(&project.said.needs, &project.dir)?;
-    let _held = toolchain::prepare(&project.said.toolchains, &places, output)?;
     let recipe = &project.said.build;
-    let env: BTreeMap<_, _> = recipe.env.iter().map(|(name, value)| (name.clone(), places.fill(value))).collect();
-    for command in &recipe.commands {
-        let command = command.at(&places);
+    run(project, &places, &recipe.commands, &recipe.env, output)?;
+    look_at(project.built(), &project.said.plugin)
+}
+
+/// Runs the plugin's unit tests. Returns whether there are any.
+pub(in crate::cli) fn run_tests(project: &Project, output: &Output) -> Result<bool, Error> {
+    let tests = &project.said.test;
+    if tests.commands.is_empty() {
+        return Ok(false);
+    }
+    run(project, &Places::of(&project.dir)?, &tests.commands, &tests.env, output).map(|()| true)
+}
+
+/// Runs commands of a project, once all that it needs is there.
+fn run(
+    project: &Project,
+    places: &Places,
+    commands: &[Argv],
+    env: &BTreeMap<String, String>,
+    output: &Output,
+) -> Result<(), Error> {
+    meet_needs(&project.said.needs, &project.dir)?;
+    let _held = toolchain::prepare(&project.said.toolchains, places, output)?;
+    let env: BTreeMap<_, _> = env.iter().map(|(name, value)| (name.clone(), places.fill(value))).collect();
+    for command in commands {
+        let command = command.at(places);
         output.remark(&format!("running {command}"));
         command.run(&project.dir, &env).map_err(|failed| not_built(&failed))?;
     }
-    look_at(project.shown.join(&recipe.output), &project.said.plugin)
+    Ok(())
 }
 
 /// Names everything that is missing at once: who has to fetch things wants to go once.
@@ -128,7 +149,6 @@ fn imports(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::Argv;
     use super::*;
 
     #[test]
