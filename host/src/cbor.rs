@@ -49,7 +49,16 @@ pub fn from_json(text: &str) -> Result<Payload, Error> {
     if let Some(integer) = json::too_large_integer(text) {
         return Err(Error::TooPrecise(integer.to_owned()));
     }
-    payload(parse::parse(text)?)
+    payload(parse::parse(text, true)?)
+}
+
+/// Makes a CBOR item of what [`to_json`] wrote, with the keys of each map as they stand: a plugin's value need not be
+/// canonical, but most have everything else of it.
+pub fn from_json_in_order(text: &str) -> Result<Vec<u8>, Error> {
+    if let Some(integer) = json::too_large_integer(text) {
+        return Err(Error::TooPrecise(integer.to_owned()));
+    }
+    parse::parse(text, false)
 }
 
 /// Makes a payload from any well-formed CBOR item, bringing it into canonical form.
@@ -174,6 +183,14 @@ mod tests {
             assert_eq!(value(&to_json(there.as_bytes()).unwrap()), value(text), "{text}");
             assert_eq!(from_cbor(there.as_bytes()), Ok(there));
         }
+    }
+
+    #[test]
+    fn keys_can_stay_where_they_stand() {
+        let item = from_json_in_order(r#"{"b":{"d":1,"c":0.5},"a":2}"#).unwrap();
+        assert_eq!(hex(&item), "a26162a261640161 63f938006161 02".replace(' ', ""));
+        assert_eq!(from_json_in_order(&to_json(&item).unwrap()), Ok(item));
+        assert!(from_json_in_order("18446744073709551616").is_err());
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod space;
 mod states;
 mod status;
 mod sync;
+mod trace;
 mod upcasters;
 mod upgrade;
 mod verify;
@@ -67,6 +68,10 @@ pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
+pub use trace::{
+    BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
+    Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
+};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification};
@@ -76,9 +81,15 @@ pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest,
-    View,
+    Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
+    Step, UpcasterManifest, View,
 };
+
+/// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
+    Ok(plugin::inspect(bytes)?)
+}
+
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
 pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};

@@ -25,6 +25,7 @@ mod sse;
 mod state;
 mod tls;
 mod tokens;
+mod trace;
 mod wire;
 
 pub use access::{Access, Door};
@@ -123,6 +124,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(plugins::install, plugins::list))
         .routes(routes!(plugins::examine))
         .routes(routes!(plugins::inspect, plugins::remove))
+        .routes(routes!(trace::upcaster))
         .routes(routes!(projections::create, projections::list))
         .routes(routes!(projections::show, projections::delete))
         .routes(routes!(projections::faults))
@@ -133,6 +135,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::operate::abandon))
         .routes(routes!(projections::operate::verify))
         .routes(routes!(compare::compare))
+        .routes(routes!(trace::projection))
         .routes(routes!(state::scan))
         .routes(routes!(state::get))
         .routes(routes!(state::view))

@@ -2,6 +2,7 @@
 
 mod changes;
 mod commit;
+mod digest;
 mod overlay;
 mod storage;
 mod store;
@@ -11,6 +12,7 @@ mod tests;
 
 pub use changes::Changes;
 pub use commit::Prepared;
+pub use digest::StateDigest;
 pub use overlay::Overlay;
 pub use store::{Checkpoint, Fault, Reader, Size, Store};
 

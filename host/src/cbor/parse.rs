@@ -7,9 +7,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use super::canonical::{self, ARRAY, MAP, TEXT};
 use super::{DEPTH_MAX, Error};
 
-/// Makes canonical CBOR of JSON text.
-pub(super) fn parse(json: &str) -> Result<Vec<u8>, Error> {
-    let mut item = Item { out: Vec::with_capacity(json.len()), depth: DEPTH_MAX, twice: None };
+/// Makes CBOR of JSON text, canonical but for the order of keys, unless they are sorted too.
+pub(super) fn parse(json: &str, sorts: bool) -> Result<Vec<u8>, Error> {
+    let mut item = Item { out: Vec::with_capacity(json.len()), depth: DEPTH_MAX, sorts, twice: None };
     let mut parser = serde_json::Deserializer::from_str(json);
     let parsed = (&mut item).deserialize(&mut parser).and_then(|()| parser.end());
     match (parsed, item.twice) {
@@ -23,6 +23,8 @@ pub(super) fn parse(json: &str) -> Result<Vec<u8>, Error> {
 struct Item {
     out: Vec<u8>,
     depth: usize,
+    /// Whether keys are brought into order.
+    sorts: bool,
     /// The key that ended the parsing, because it stood in its map before.
     twice: Option<String>,
 }
@@ -127,7 +129,7 @@ impl Item {
     /// Brings the entries written since `start` into the order of their keys.
     fn sort(&mut self, start: usize, places: &mut [Place]) -> Result<(), &'static str> {
         let key = |place: &Place| &self.out[place.key..place.value];
-        if places.is_sorted_by(|one, next| key(one) < key(next)) {
+        if !self.sorts || places.is_sorted_by(|one, next| key(one) < key(next)) {
             return Ok(());
         }
         places.sort_by(|one, other| key(one).cmp(key(other)));

@@ -1,5 +1,12 @@
-//! `plugin`: what is installed.
+//! `plugin`: what is installed, and the projects of those who write plugins.
 
+mod build;
+mod dev;
+mod new;
+mod over;
+mod record;
+mod test;
+mod trace_file;
 mod watch;
 
 use std::io::Read;
@@ -17,6 +24,12 @@ use crate::server::model::{Compiling, Installed, Plugin, PluginDetails, Projecti
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a new plugin's project.
+    New(new::New),
+    /// Build the plugin of a project.
+    Build(build::Build),
+    /// Build, install and run the plugin of a project after each change, and show what changes.
+    Dev(dev::Dev),
     /// Check a WebAssembly component and install it. An upcaster is in force at once.
     Install(Install),
     /// List installed plugins.
@@ -31,6 +44,8 @@ pub(super) enum Command {
         /// Name, name@version, or the start of its digest.
         plugin: String,
     },
+    Record(record::Record),
+    Test(test::Test),
 }
 
 #[derive(Debug, Args)]
@@ -49,11 +64,16 @@ pub(super) struct Install {
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         match self {
+            Self::New(new) => new.run(context),
+            Self::Build(build) => build.run(context),
+            Self::Dev(dev) => dev.run(context),
             Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
             Self::Install(install) => run_install(context, &install.file),
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),
+            Self::Record(record) => record.run(context),
+            Self::Test(test) => test.run(context),
         }
     }
 }
@@ -101,7 +121,7 @@ fn of_file(file: &Path, error: Error) -> Error {
 }
 
 /// Reads a file, but not more of it than a plugin may have.
-fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path)?;

@@ -95,6 +95,11 @@ pub enum Error {
     InputChanged(super::BadLine),
     #[error("event {sequence}: {source}; run `polyfold log verify`")]
     Envelope { sequence: Sequence, source: DecodeError },
+    #[error("the slice has more than {max} {unit}, and a trace holds no more; narrow it by since, to or limit")]
+    TraceTooLarge { max: usize, unit: &'static str },
+    /// Says nothing of the event: the same may go well later.
+    #[error("the plugin could not go on at sequence {sequence}, which is no verdict on the event: {reason}")]
+    TraceStopped { sequence: Sequence, reason: String },
     #[error("payload: {0}")]
     Payload(#[from] cbor::Error),
 }

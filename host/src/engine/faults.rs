@@ -48,7 +48,7 @@ fn cut(mut text: String) -> String {
 }
 
 /// The failure's name in records and for programs.
-fn kind(failure: &Failure) -> &'static str {
+pub(super) fn kind(failure: &Failure) -> &'static str {
     match failure {
         Failure::Error { .. } => "error",
         Failure::Trap { .. } => "trap",

@@ -101,7 +101,8 @@ impl Feed {
         self.judge(fault)
     }
 
-    fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+    /// Feeds these rows in one call if that works.
+    pub(super) fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
         if self.stop.load(Ordering::Relaxed) {
             fed.stopped = Some(Stopped::Pause("it was asked to stop".to_owned()));
             return;

@@ -240,7 +240,7 @@ impl Engine {
     }
 
     /// The chains of a deployment's own upcasters.
-    fn chains_in(&self, deployment: &Deployment) -> Result<Arc<Chains>, Error> {
+    pub(super) fn chains_in(&self, deployment: &Deployment) -> Result<Arc<Chains>, Error> {
         let mut plugins = self.hub.catalogue.content().plugins.clone();
         plugins.retain(|plugin| deployment.upcasters.contains(&plugin.digest));
         let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));

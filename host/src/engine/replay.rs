@@ -315,7 +315,7 @@ impl Replay {
 }
 
 /// How many events from `start` on fit a page, at least one.
-fn page_events(batch: &Batch, start: usize) -> usize {
+pub(super) fn page_events(batch: &Batch, start: usize) -> usize {
     let mut bytes = 0;
     let fits = (start..batch.len()).take(EVENTS_MAX).take_while(|index| {
         bytes += batch.event(*index).payload.len();

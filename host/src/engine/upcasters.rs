@@ -81,6 +81,11 @@ impl Chains {
             declared.extend(manifest.steps.iter().map(|step| Declared { name: name.clone(), step }));
         }
         check(&declared)?;
+        Ok(Self::join(upcasters))
+    }
+
+    /// Joins the steps of some of those upcasters, which may lack what lies between them.
+    pub(super) fn join(upcasters: &[Arc<Upcaster>]) -> Self {
         let mut chains = Self::default();
         for upcaster in upcasters {
             for step in &upcaster.manifest().steps {
@@ -92,11 +97,16 @@ impl Chains {
                 chains.steps.entry(step.event_type.to_string()).or_default().insert(step.from.0, link);
             }
         }
-        Ok(chains)
+        chains
     }
 
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether there is a step for events of that shape.
+    pub(super) fn takes(&self, event_type: &str, from: SchemaVersion) -> bool {
+        self.link(event_type, from).is_some()
     }
 
     /// The stored events from which `wanted` events can come: the wanted types and those that are renamed into them.

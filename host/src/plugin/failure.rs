@@ -36,6 +36,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What the plugin answered, if it chose to fail.
+    pub fn said(&self) -> Option<&str> {
+        match self {
+            Self::Error { message } => Some(message),
+            Self::Trap { .. }
+            | Self::OutOfFuel { .. }
+            | Self::OutOfMemory { .. }
+            | Self::Limit { .. }
+            | Self::WrongAnswer { .. }
+            | Self::Deadline { .. }
+            | Self::StackOverflow
+            | Self::Host { .. } => None,
+        }
+    }
+
     /// Whether it can be due to one event of a batch, so that the others may go well without it.
     pub fn may_be_of_one_event(&self) -> bool {
         match self {

@@ -34,13 +34,20 @@ pub enum Refused {
     /// What was stored or examined is always a component.
     #[error("it is a core WebAssembly module, not a component")]
     CoreModule,
-    #[error("it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
-             and exports {}; {advice}", list(exports))]
+    #[error(
+        "it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
+             and exports {}; {advice}",
+        list(exports)
+    )]
     Untyped { exports: Vec<String>, advice: String },
     #[error("it is a core WebAssembly module that makes no component: {message}")]
     Module { message: String },
-    #[error("it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
-             as the kits of guest-sdk do", list(found), list(known))]
+    #[error(
+        "it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
+             as the kits of guest-sdk do",
+        list(found),
+        list(known)
+    )]
     NoPlugin { found: Vec<String>, known: Vec<&'static str> },
     #[error("it exports both {} and {}: make two plugins of it", .0[0], .0[1])]
     TwoPlugins([String; 2]),

@@ -182,6 +182,7 @@ impl From<&Error> for Problem {
             Error::Refused(Refused::IdTaken { sequence, .. })
             | Error::Upcast { sequence, .. }
             | Error::Envelope { sequence, .. }
+            | Error::TraceStopped { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
             _ => problem,
@@ -228,9 +229,9 @@ fn code_of(error: &Error) -> Code {
         E::UnknownView { .. } => Code::UnknownView,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
         E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
-        E::Input(_) => Code::InvalidRequest,
+        E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
-        E::NotCompared { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,
+        E::NotCompared { .. } | E::TraceStopped { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,
     }
 }
 

@@ -12,7 +12,8 @@ use super::{Changes, Entry, Error, Reader};
 /// A snapshot of a state and the changes laid over it.
 #[derive(Debug)]
 pub struct Overlay {
-    base: Reader,
+    /// None where nothing will ever be on disk.
+    base: Option<Reader>,
     committing: Option<Arc<Changes>>,
     /// The lowest has what was kept; above it lies what was begun.
     layers: Vec<Changes>,
@@ -20,7 +21,12 @@ pub struct Overlay {
 
 impl Overlay {
     pub fn new(base: Reader) -> Self {
-        Self { base, committing: None, layers: vec![Changes::default()] }
+        Self { base: Some(base), committing: None, layers: vec![Changes::default()] }
+    }
+
+    /// An empty state that has no file.
+    pub fn in_memory() -> Self {
+        Self { base: None, committing: None, layers: vec![Changes::default()] }
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -29,7 +35,7 @@ impl Overlay {
                 return Ok(change.map(<[u8]>::to_vec));
             }
         }
-        self.base.get(key)
+        self.base.as_ref().map_or(Ok(None), |base| base.get(key))
     }
 
     pub fn set(&mut self, key: &str, value: Option<Vec<u8>>) {
@@ -43,7 +49,8 @@ impl Overlay {
             Some(_) | None => Bound::Included(prefix),
         };
         let mut layers: Vec<Peekable<_>> = self.downwards().map(|layer| layer.range_from(start).peekable()).collect();
-        let mut base = self.base.range_from(start)?.peekable();
+        let base = self.base.as_ref().map(|base| base.range_from(start)).transpose()?;
+        let mut base = base.into_iter().flatten().peekable();
         let mut entries = Vec::new();
         while entries.len() < limit {
             let from_layers = layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| key.as_str())).min();
@@ -144,7 +151,7 @@ impl Overlay {
 
     /// Reads from a newer snapshot, which holds the changes handed out before.
     pub fn rebase(&mut self, base: Reader) {
-        self.base = base;
+        self.base = Some(base);
         self.committing = None;
     }
 

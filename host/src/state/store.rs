@@ -19,7 +19,7 @@ use redb::{Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableD
 use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
-use super::{Entry, Error};
+use super::{Entry, Error, StateDigest};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -322,17 +322,14 @@ impl Reader {
         self.range_from(Bound::Unbounded)
     }
 
-    /// BLAKE3 over all entries in key order, key and value each behind its length as 8 bytes little-endian.
+    /// The digest of all entries.
     pub fn digest(&self) -> Result<Digest, Error> {
-        let mut hasher = blake3::Hasher::new();
+        let mut digest = StateDigest::default();
         for entry in self.entries()? {
             let (key, value) = entry?;
-            for part in [key.as_bytes(), value.as_slice()] {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part);
-            }
+            digest.add(&key, &value);
         }
-        Ok(Digest(*hasher.finalize().as_bytes()))
+        Ok(digest.finish())
     }
 
     pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
