@@ -142,11 +142,15 @@ type divided struct {
 	A, B int64
 }
 
-type quotient struct{ Quotient, Remainder int64 }
+type quotient struct{ Quotient, Remainder any }
 
 func divide(_ *polyfold.Event, p *divided) error {
 	if p.B == 0 {
 		return polyfold.Fail("division by zero")
+	}
+	if p.A == math.MinInt64 && p.B == -1 {
+		// The one quotient that does not fit; Go makes -2^63 of it.
+		return state.Put("divide/"+p.Key, quotient{uint64(1) << 63, 0})
 	}
 	return state.Put("divide/"+p.Key, quotient{p.A / p.B, p.A % p.B})
 }

@@ -52,6 +52,7 @@ func TestSumsKeepWhatTheyAre(t *testing.T) {
 func TestDivisionFloatsAndSizes(t *testing.T) {
 	harness := apply(t,
 		object{"op": "divide", "key": "a", "a": -7, "b": 2},
+		object{"op": "divide", "key": "b", "a": math.MinInt64, "b": -1},
 		object{"op": "floats", "key": "a", "values": []float64{0, math.Copysign(0, -1)}},
 		object{"op": "floats", "key": "b", "values": []float64{1, math.NaN()}},
 		object{"op": "text", "value": "e\u0301\U0001f600"},
@@ -68,14 +69,14 @@ func TestDivisionFloatsAndSizes(t *testing.T) {
 	if !math.Signbit(zeros.Min) || math.Signbit(zeros.Max) || nans.Min == nans.Min || nans.Max == nans.Max {
 		t.Error(zeros, nans)
 	}
-	expected := []string{`divide/a {"quotient":-3,"remainder":-1}`}
+	expected := []string{`divide/a {"quotient":-3,"remainder":-1}`, `divide/b {"quotient":9223372036854775808,"remainder":0}`}
 	if got := harness.Scan("divide"); !slices.Equal(got, expected) {
 		t.Error(got)
 	}
 	if got := harness.Scan("text/"); got[0] != "text/e\u0301\U0001f600"+` {"bytes":7,"code_points":3}` {
 		t.Error(got)
 	}
-	if got := harness.Scan("many/"); got[0] != `many/8 {"bytes":2,"found":1}` {
+	if got := harness.Scan("many/"); got[0] != `many/9 {"bytes":2,"found":1}` {
 		t.Error(got)
 	}
 	if got := harness.Scan("parameters"); got[0] != `parameters "{\"a\":1}"` {
