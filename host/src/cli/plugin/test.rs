@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{read_plugin, trace_file};
-use crate::cli::project::{Project, run_tests};
 use crate::cli::Context;
 use crate::cli::error::Error;
+use crate::cli::project::{Project, run_tests};
 use crate::engine::{self, Bench, Subject};
 use crate::server::problem::Problem;
 use report::Report;
