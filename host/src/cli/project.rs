@@ -211,7 +211,7 @@ watch = ["src"]
         );
         assert_eq!(
             refusal("[build]", "[bulid]"),
-            "14: unknown field `bulid`, expected one of `plugin`, `needs`, `toolchain`, `build`"
+            "14: unknown field `bulid`, expected one of `plugin`, `needs`, `toolchain`, `build`, `test`"
         );
         assert_eq!(
             refusal("kind = \"projection\"", "kind = \"view\""),
