@@ -81,8 +81,8 @@ pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step, UpcasterManifest,
-    View,
+    Compiling, Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step,
+    UpcasterManifest, View,
 };
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
