@@ -9,6 +9,7 @@ mod import;
 mod log;
 mod output;
 mod plugin;
+mod project;
 mod projection;
 mod read;
 mod selection;
@@ -16,6 +17,7 @@ mod serve;
 mod settings;
 mod tail;
 mod token;
+mod toml;
 mod wait;
 
 use std::io::IsTerminal as _;
@@ -53,7 +55,7 @@ struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such plugin, projection or key; 4 the events or plugin were refused; \
-5 damage or a difference was found; 6 the data directory is in use.";
+5 damage or a difference was found; 6 the data directory is in use; 7 a build needs what is not on this machine.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -81,9 +81,15 @@ pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding, Step,
-    UpcasterManifest, View,
+    Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
+    Step, UpcasterManifest, View,
 };
+
+/// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
+    Ok(plugin::inspect(bytes)?)
+}
+
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
 pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};

@@ -7,6 +7,8 @@
 //! An ABI is one file here (`v0_1`) that translates between generated bindings and the types of this floor; the rest
 //! knows only the traits in `abi`.
 
+use std::borrow::Cow;
+
 mod abi;
 mod background;
 mod cache;
@@ -28,6 +30,16 @@ mod wrap;
 
 #[cfg(test)]
 mod tests;
+
+/// Makes a component of what a compiler made: a component stays as it is, a core module is wrapped.
+pub fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
+    wrap::component(bytes)
+}
+
+/// Says what a plugin is, by its imports and exports alone: nothing is compiled or run.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
+    inspect::inspect(&component(bytes)?).map(|(inspection, _)| inspection)
+}
 
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};

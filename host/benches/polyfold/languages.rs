@@ -52,7 +52,9 @@ pub(crate) fn run(year: &Year) {
     }
     let rates = compare("Count and sum by aircraft, 200,000 events", "events", ROUNDS, contestants);
     let rust = guests.iter().position(|guest| guest.language == "rust").map(|at| rates[at + 1]);
-    println!("\n| language | events/s | of native | Rust is faster by | component | compiled | compiling | empty call | memory |");
+    println!(
+        "\n| language | events/s | of native | Rust is faster by | component | compiled | compiling | empty call | memory |"
+    );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (guest, rate) in guests.iter().zip(&rates[1..]) {
         let behind = rust.map_or_else(String::new, |rust| format!("{:.1}", rust / rate));
@@ -77,7 +79,9 @@ fn arrivals(year: &Year) -> String {
     let mut text = String::new();
     let lines = (0..).flat_map(|round| year.ndjson.lines().filter(is_arrival).map(move |line| (round, line)));
     for (round, line) in lines.take(EVENTS) {
-        text += &line.replace("\"flight/2", &format!("\"flight/{round}-2")).replace("\"id\":\"", &format!("\"id\":\"{round}:"));
+        text += &line
+            .replace("\"flight/2", &format!("\"flight/{round}-2"))
+            .replace("\"id\":\"", &format!("\"id\":\"{round}:"));
         text.push('\n');
     }
     text
@@ -104,7 +108,10 @@ fn prepare(engine: &Engine, language: &'static str, bytes: &[u8]) -> Guest {
     let compile = began.elapsed();
     let Plugin::Projection(projection) = plugin else { panic!("{language} is a projection") };
     let code = std::fs::read_dir(cache.path()).unwrap().map(|file| file.unwrap());
-    let code_bytes = code.filter(|file| file.path().extension().is_some_and(|end| end == "code")).map(|file| file.metadata().unwrap().len()).sum();
+    let code_bytes = code
+        .filter(|file| file.path().extension().is_some_and(|end| end == "code"))
+        .map(|file| file.metadata().unwrap().len())
+        .sum();
     let empty_call = empty_call(&projection);
     Guest { language, component_bytes: component.len(), code_bytes, compile, empty_call }
 }
@@ -114,7 +121,12 @@ fn empty_call(projection: &Projection) -> Duration {
     let mut seconds: Vec<f64> = (0..TIMES)
         .map(|_| {
             let began = Instant::now();
-            let call = Call { events: Arc::new(Batch::default()), range: 0..0, parameters: "{}".into(), state: Box::new(Empty) };
+            let call = Call {
+                events: Arc::new(Batch::default()),
+                range: 0..0,
+                parameters: "{}".into(),
+                state: Box::new(Empty),
+            };
             projection.apply(call).result.unwrap();
             began.elapsed().as_secs_f64()
         })

@@ -101,11 +101,7 @@ impl Client {
     }
 
     /// Lets long work be done and tells how far it is; returns what it led to.
-    pub(super) fn work<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-        watch: impl FnMut(&Progress),
-    ) -> Result<T, Error> {
+    pub(super) fn work<T: DeserializeOwned>(&mut self, path: &str, watch: impl FnMut(&Progress)) -> Result<T, Error> {
         self.work_on(path, Content::Nothing, watch)
     }
 

@@ -34,11 +34,17 @@ pub(super) enum Error {
     BadLine { number: u64, why: String },
     #[error("{}: {}", path.display(), problem.detail)]
     Plugin { path: PathBuf, problem: Box<Problem> },
+    /// It is well-formed, but not what it should be.
+    #[error("{0}")]
+    Refused(String),
     #[error("an internal error; POLYFOLD_LOG=error shows it. Please report it")]
     Panic,
     /// A check found what it looked for.
     #[error("{0}")]
     Found(String),
+    /// A program or package that a build needs is not on this machine.
+    #[error("{0}")]
+    Missing(String),
     /// The work could not be brought to its end.
     #[error("{0}")]
     Incomplete(String),
@@ -75,9 +81,11 @@ impl Error {
             Self::Problem(problem) | Self::Plugin { problem, .. } => of_problem(problem.code),
             Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Broken(_) | Self::Panic => 1,
             Self::Usage(_) => 2,
-            Self::Unreadable { .. } | Self::BadTrace { .. } | Self::BadLine { .. } | Self::Payload(_) => 4,
+            Self::Unreadable { .. } | Self::Refused(_) | Self::BadTrace { .. } => 4,
+            Self::BadLine { .. } | Self::Payload(_) => 4,
             Self::Found(_) => 5,
             Self::InUse(_) => 6,
+            Self::Missing(_) => 7,
         }
     }
 }

@@ -1,5 +1,9 @@
-//! `plugin`: what is installed.
+//! `plugin`: what is installed, and the projects of those who write plugins.
 
+mod build;
+mod dev;
+mod new;
+mod over;
 mod record;
 mod test;
 mod trace_file;
@@ -14,12 +18,19 @@ use clap::{Args, Subcommand};
 use super::client::{Client, Content, segment};
 use super::error::Error;
 use super::output::size;
+use super::project::Project;
 use super::{Context, wait};
 use crate::engine::PLUGIN_BYTES_MAX;
 use crate::server::model::{Compiling, Installed, Plugin, PluginDetails, Projection};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a new plugin's project.
+    New(new::New),
+    /// Build the plugin of a project.
+    Build(build::Build),
+    /// Build, install and run the plugin of a project after each change, and show what changes.
+    Dev(dev::Dev),
     /// Check a WebAssembly component and install it. An upcaster is in force at once.
     Install(Install),
     /// List installed plugins.
@@ -40,7 +51,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Install {
-    /// The component's file.
+    /// The plugin's file, or a project's folder, whose build it takes: a component, or a core module, which is wrapped.
+    #[arg(default_value = ".")]
     file: PathBuf,
     /// Install the file again whenever it changes, and let projections that run its plugin go over to it, until
     /// interrupted.
@@ -51,11 +63,23 @@ pub(super) struct Install {
     projections: Vec<String>,
 }
 
+impl Install {
+    fn run(self, context: &mut Context) -> Result<(), Error> {
+        let file = if self.file.is_dir() { Project::open(&self.file)?.built() } else { self.file };
+        match self.watch {
+            true => watch::run(context, &file, &self.projections),
+            false => run_install(context, &file),
+        }
+    }
+}
+
 impl Command {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         match self {
-            Self::Install(install) if install.watch => watch::run(context, &install.file, &install.projections),
-            Self::Install(install) => run_install(context, &install.file),
+            Self::New(new) => new.run(context),
+            Self::Build(build) => build.run(context),
+            Self::Dev(dev) => dev.run(context),
+            Self::Install(install) => install.run(context),
             Self::List => list(context),
             Self::Inspect { plugin } => inspect(context, &plugin),
             Self::Remove { plugin } => remove(context, &plugin),
@@ -108,7 +132,7 @@ fn of_file(file: &Path, error: Error) -> Error {
 }
 
 /// Reads a file, but not more of it than a plugin may have.
-fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn read_plugin(path: &Path) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path)?;

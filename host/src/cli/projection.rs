@@ -1,8 +1,8 @@
 //! `projection`: what runs, and what it made.
 
-mod check;
-mod compare;
-mod create;
+pub(super) mod check;
+pub(super) mod compare;
+pub(super) mod create;
 mod read;
 mod status;
 mod upgrade;

@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args};
 use serde::Deserialize;
 
 use super::error::Error;
+use super::toml;
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -222,29 +223,10 @@ impl Sources<'_> {
 fn file(named: Option<&Path>, data_dir: &Path) -> Result<(Option<PathBuf>, File), Error> {
     let path = named.map_or_else(|| data_dir.join("polyfold.toml"), Path::to_owned);
     match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text).map(|file| (Some(path.clone()), file)).map_err(|(line, why)| {
-            let at = line.map_or_else(String::new, |line| format!(":{line}"));
-            Error::Usage(format!("{}{at}: {why}", path.display()))
-        }),
+        Ok(text) => toml::of_file(&path, &text).map(|file| (Some(path.clone()), file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok((None, File::default())),
         Err(source) => Err(Error::File { path, source }),
     }
-}
-
-/// The settings of a text, or what is wrong with it: on which line, at which key.
-fn parse(text: &str) -> Result<File, (Option<usize>, String)> {
-    toml::from_str(text).map_err(|error| {
-        let message = error.message().to_owned();
-        let Some(span) = error.span() else { return (None, message) };
-        let before = text.get(..span.start).unwrap_or(text);
-        let line = before.matches('\n').count();
-        let key = text.lines().nth(line).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
-        let message = match key {
-            Some(key) if !message.contains(key) => format!("{key}: {message}"),
-            Some(_) | None => message,
-        };
-        (Some(line + 1), message)
-    })
 }
 
 #[cfg(test)]
@@ -253,11 +235,12 @@ mod tests {
 
     #[test]
     fn a_file_is_understood_or_refused_by_line_and_key() {
-        let file = parse("grace = 2\nlisten = [\"127.0.0.1:0\"]\nlock_wait = 0.5\nlog_format = \"json\"").unwrap();
+        let file: File =
+            toml::parse("grace = 2\nlisten = [\"127.0.0.1:0\"]\nlock_wait = 0.5\nlog_format = \"json\"").unwrap();
         assert_eq!(file.grace, Some(Seconds(Duration::from_secs(2))));
         assert_eq!(file.lock_wait, Some(Seconds(Duration::from_millis(500))));
         let refusal = |text: &str| {
-            let (line, why) = parse(text).unwrap_err();
+            let (line, why) = toml::parse::<File>(text).unwrap_err();
             format!("{}: {why}", line.unwrap_or_default())
         };
         assert!(refusal("\ngrcae = 1").starts_with("2: unknown field `grcae`, expected one of"));

@@ -20,6 +20,15 @@ pub enum PluginKind {
     Upcaster,
 }
 
+impl From<crate::plugin::Kind> for PluginKind {
+    fn from(kind: crate::plugin::Kind) -> Self {
+        match kind {
+            crate::plugin::Kind::Projection => Self::Projection,
+            crate::plugin::Kind::Upcaster => Self::Upcaster,
+        }
+    }
+}
+
 impl PluginKind {
     /// With its article, for messages.
     pub fn phrase(self) -> &'static str {

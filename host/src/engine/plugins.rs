@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalogue::Content;
 use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
 use crate::event::Digest;
-use crate::plugin::{Compiling, Inspection, Limits, Plugin, Projection, Upcaster};
+use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Upcaster};
 
 /// What an installation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +28,8 @@ impl Engine {
     }
 
     /// The same, and tells how far compilation is.
-    pub fn install_watched(
-        &self,
-        bytes: &[u8],
-        watch: &mut (dyn FnMut(Compiling) + Send),
-    ) -> Result<Installed, Error> {
-        let bytes = &*self.sandbox.component(bytes)?;
+    pub fn install_watched(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Error> {
+        let bytes = &*plugin::component(bytes)?;
         let digest = Digest::of(bytes);
         let plugin = self.sandbox.load_watched(digest, bytes, &Limits::default(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
@@ -92,14 +88,9 @@ impl Engine {
         self.load_with(digest, &Limits::default())
     }
 
-    /// Reads a plugin's imports and exports without running it.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Error> {
-        Ok(self.sandbox.inspect(&self.sandbox.component(bytes)?)?)
-    }
-
     /// Loads a component that need not be installed, to ask it what it is.
     pub fn examine(&self, bytes: &[u8]) -> Result<Plugin, Error> {
-        let bytes = self.sandbox.component(bytes)?;
+        let bytes = plugin::component(bytes)?;
         Ok(self.sandbox.load(Digest::of(&bytes), &bytes, &Limits::default())?)
     }
 

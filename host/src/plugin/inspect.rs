@@ -34,14 +34,23 @@ pub enum Refused {
     /// What was stored or examined is always a component.
     #[error("it is a core WebAssembly module, not a component")]
     CoreModule,
-    #[error("it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
-             and exports {}; {advice}", list(exports))]
+    #[error(
+        "it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
+             and exports {}; {advice}",
+        list(exports)
+    )]
     Untyped { exports: Vec<String>, advice: String },
     #[error("it is a core WebAssembly module that makes no component: {message}")]
     Module { message: String },
-    #[error("it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
-             as the kits of guest-sdk do", list(found), list(known))]
+    #[error(
+        "it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
+             as the kits of guest-sdk do",
+        list(found),
+        list(known)
+    )]
     NoPlugin { found: Vec<String>, known: Vec<&'static str> },
+    #[error("a module in it has {0} memories, and one is allowed: build it without multiple memories")]
+    Memories(u32),
     #[error("it exports both {} and {}: make two plugins of it", .0[0], .0[1])]
     TwoPlugins([String; 2]),
     #[error("it imports what this host does not offer: {}", list(.0))]
@@ -129,10 +138,13 @@ impl Surface {
         }
         let mut surface = Self { imports: Vec::new(), exports: Vec::new() };
         let mut depth = 0_usize;
+        // Of the module in hand: modules do not nest.
+        let mut memories = 0;
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(malformed)?;
             if let Payload::Version { encoding, .. } = &payload {
                 depth += 1;
+                memories = 0;
                 if depth == 1 && *encoding == Encoding::Module {
                     return Err(Refused::CoreModule);
                 }
@@ -140,6 +152,10 @@ impl Surface {
                 depth -= 1;
             } else if depth != 1 {
                 // A module or component inside: what it imports, this component gives it.
+                memories += memories_in(&payload).map_err(malformed)?;
+                if memories > 1 {
+                    return Err(Refused::Memories(memories));
+                }
             } else if let Payload::ComponentImportSection(section) = payload {
                 for import in section {
                     let import = import.map_err(malformed)?;
@@ -157,6 +173,21 @@ impl Surface {
         }
         Ok(surface)
     }
+}
+
+/// The memories that a section of a module imports or defines.
+fn memories_in(payload: &Payload<'_>) -> wasmparser::Result<u32> {
+    Ok(match payload {
+        Payload::MemorySection(section) => section.count(),
+        Payload::ImportSection(section) => {
+            let mut memories = 0;
+            for import in section.clone().into_imports() {
+                memories += u32::from(matches!(import?.ty, wasmparser::TypeRef::Memory(_)));
+            }
+            memories
+        }
+        _ => 0,
+    })
 }
 
 impl Import {

@@ -1,10 +1,9 @@
 //! The sandbox: an engine, its clock for deadlines, and its cache of compiled code.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use wasmtime::Engine;
@@ -14,7 +13,7 @@ use super::cache::{Cache, name_of};
 use super::call::Core;
 use super::compiler::{Compiler, Compiling};
 use super::inspect::{Kind, inspect, needs_wasi};
-use super::{Error, Inspection, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi, wrap};
+use super::{Error, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
 use crate::event::Digest;
 
 /// Where plugins are compiled and run. Cheap to clone; all clones are one.
@@ -47,16 +46,6 @@ impl Sandbox {
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
         Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: Compiler::default(), _ticker: ticker })))
-    }
-
-    /// Makes a component of what a compiler made: a component stays as it is, a core module is wrapped.
-    pub fn component<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, Refused> {
-        wrap::component(bytes)
-    }
-
-    /// Says what a component is, by its imports and exports alone: nothing is compiled or run.
-    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection, Refused> {
-        inspect(bytes).map(|(inspection, _)| inspection)
     }
 
     /// Compiles a plugin, or takes its code from the cache, and asks it what it is, under the same limits as any call.

@@ -38,10 +38,12 @@ pub(super) fn engine() -> Result<(Engine, String), Error> {
         wasm_backtrace_details(WasmBacktraceDetails::Disable);
         // No debugger or profiler unwinds through plugins.
         native_unwind_info(cfg!(windows));
+        // Where a component is composed of others, the code between two of them reaches the memories of both. A module of
+        // a plugin's own has one memory at most: `inspect` sees to that.
+        wasm_multi_memory(true);
         // Needed by no guest language and one more way to differ: threads see each other's timing, wider memories
         // outgrow the limits' arithmetic, and the rest is young code in the compiler that guards us.
         wasm_tail_call(false);
-        wasm_multi_memory(false);
         wasm_memory64(false);
         wasm_custom_page_sizes(false);
         wasm_wide_arithmetic(false);

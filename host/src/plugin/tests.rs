@@ -1,5 +1,6 @@
 //! Plugins made of WAT, each wrong in one way.
 
+use super::component as component_of;
 use super::*;
 use crate::event::Digest;
 
@@ -10,11 +11,11 @@ fn sandbox() -> Sandbox {
 /// Wraps, inspects, and loads what inspection lets through; the answer is the text a person sees.
 fn refusal(bytes: &[u8]) -> String {
     let sandbox = sandbox();
-    let bytes = match sandbox.component(bytes) {
+    let bytes = match component_of(bytes) {
         Ok(component) => &*component.into_owned(),
         Err(refused) => return refused.to_string(),
     };
-    if let Err(refused) = sandbox.inspect(bytes) {
+    if let Err(refused) = inspect(bytes) {
         return refused.to_string();
     }
     let limits = Limits { fuel_per_event: 1_000_000, memory_bytes: 10 << 20, ..Limits::default() };
@@ -114,12 +115,12 @@ fn a_core_module_is_wrapped_by_the_names_of_its_exports() {
     let wasi = r#"(import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32)))"#;
     for (parts, imports) in [("", 0), (wasi, 1)] {
         let module = wat::parse_str(module(parts)).unwrap();
-        let component = sandbox().component(&module).unwrap().into_owned();
-        let inspection = sandbox().inspect(&component).unwrap();
+        let component = component_of(&module).unwrap().into_owned();
+        let inspection = inspect(&component).unwrap();
         assert_eq!((inspection.kind, inspection.export.as_str()), (Kind::Upcaster, UPCASTER));
         let has_wasi = inspection.imports.iter().any(|name| name.starts_with("wasi:random/random@0.2."));
         assert_eq!(usize::from(has_wasi), imports, "{:?}", inspection.imports);
-        assert!(matches!(sandbox().component(&component).unwrap(), std::borrow::Cow::Borrowed(_)));
+        assert!(matches!(component_of(&component).unwrap(), std::borrow::Cow::Borrowed(_)));
     }
     // It runs: what the module does is what describing it ends with.
     check(&module(""), expect_test::expect![]);
@@ -149,5 +150,9 @@ fn a_damaged_core_module_is_an_answer_and_no_panic() {
             assert!(!refusal(&bytes[..end]).is_empty());
         }
     }
-    assert!(refusal(&typed).starts_with("it is a core WebAssembly module that makes no component: "), "{}", refusal(&typed));
+    assert!(
+        refusal(&typed).starts_with("it is a core WebAssembly module that makes no component: "),
+        "{}",
+        refusal(&typed)
+    );
 }

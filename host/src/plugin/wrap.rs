@@ -120,7 +120,8 @@ impl Module {
     fn refuse_imports(&self) -> Result<(), Refused> {
         let foreign = self.imports.iter().filter(|(module, _)| {
             // An interface has a package, or at least a colon; a generator's own helpers begin with a bracket or a dollar.
-            let is_interface = module.contains(':') || module.starts_with(['[', '$', '_']) || module.starts_with("cm32p2");
+            let is_interface =
+                module.contains(':') || module.starts_with(['[', '$', '_']) || module.starts_with("cm32p2");
             !is_interface && module != PREVIEW_1
         });
         let refused = foreign.map(|(module, name)| super::RefusedImport {
@@ -163,8 +164,13 @@ fn import_advice(module: &str, name: &str) -> String {
         ("env", "abort" | "seed" | "trace") => {
             format!("AssemblyScript's runtime: build with `--use {name}=` or with an own `{name}`")
         }
-        ("env", _) => "an undefined function: define it, or link the library that has it; plugins import only interfaces".to_owned(),
-        ("wasi_unstable", _) => "an old WASI: build with a newer compiler, for wasm32-wasip1 or wasm32-wasip2".to_owned(),
+        ("env", _) => {
+            "an undefined function: define it, or link the library that has it; plugins import only interfaces"
+                .to_owned()
+        }
+        ("wasi_unstable", _) => {
+            "an old WASI: build with a newer compiler, for wasm32-wasip1 or wasm32-wasip2".to_owned()
+        }
         ("gojs" | "go", _) => "built for a browser: build with GOOS=wasip1 GOARCH=wasm".to_owned(),
         ("wbg" | "__wbindgen_placeholder__", _) => "built for JavaScript: leave out wasm-bindgen".to_owned(),
         _ => "not known here: a plugin imports polyfold:plugin and WASI alone".to_owned(),

@@ -50,11 +50,7 @@ pub(super) async fn install(
     Ok(form.answer(status, &installed))
 }
 
-fn installed(
-    engine: &Engine,
-    bytes: &[u8],
-    watch: &mut (dyn FnMut(Compiling) + Send),
-) -> Result<Installed, Problem> {
+fn installed(engine: &Engine, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Problem> {
     let mut watch = |now: engine::Compiling| {
         watch(Compiling { functions: now.functions, functions_total: now.functions_total });
     };
@@ -142,7 +138,7 @@ fn shown(plugin: &InstalledPlugin) -> Plugin {
 }
 
 fn details(engine: &Engine, bytes: &[u8]) -> Result<PluginDetails, Problem> {
-    let (inspection, plugin) = (engine.inspect(bytes)?, engine.examine(bytes)?);
+    let (inspection, plugin) = (engine::inspect(bytes)?, engine.examine(bytes)?);
     let named = |of: PluginKind, name: String, version: &str, description: &str| PluginDetails {
         kind: kind(of),
         name,

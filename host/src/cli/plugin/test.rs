@@ -5,19 +5,18 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Deserialize;
 
 use super::{read_plugin, trace_file};
 use crate::cli::Context;
 use crate::cli::error::Error;
-use crate::cli::output::count_of;
+use crate::cli::project::{Project, run_tests};
 use crate::engine::{self, Bench, Compiling, Subject};
 use crate::server::problem::Problem;
 use report::Report;
 
-/// Replay golden traces against a built plugin, cut into calls in many ways, and show what differs.
+/// Run a project's unit tests, and replay golden traces against its built plugin, cut into calls in many ways.
 ///
-/// Needs no host and no data directory. Exit code 5 says that something differs.
+/// What differs is shown key by key. Needs no host and no data directory. Exit code 5 says that something differs.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
     /// The project's folder [default: .], whose polyfold.toml says what was built; then traces [default: its
@@ -35,20 +34,12 @@ pub(in crate::cli) struct Test {
     limit: usize,
 }
 
-/// What is read here of a project's polyfold.toml.
-#[derive(Deserialize)]
-struct Project {
-    build: Build,
-}
-
-#[derive(Deserialize)]
-struct Build {
-    output: PathBuf,
-}
-
 impl Test {
     pub(in crate::cli) fn run(self, context: &mut Context) -> Result<(), Error> {
-        let (plugin, traces) = self.found()?;
+        let (plugin, traces) = self.found(context)?;
+        if traces.is_empty() {
+            return Ok(());
+        }
         let bench = Bench::new(code_cache().as_deref()).map_err(Error::of)?;
         let bytes = read_plugin(&plugin)?;
         let bar = context.output.functions_bar(&format!("compiling {}", plugin.display()));
@@ -99,8 +90,8 @@ impl Test {
         Ok(report)
     }
 
-    /// The built plugin, and the traces to replay.
-    fn found(&self) -> Result<(PathBuf, Vec<PathBuf>), Error> {
+    /// The built plugin, and the traces to replay; of a project, its unit tests come first.
+    fn found(&self, context: &Context) -> Result<(PathBuf, Vec<PathBuf>), Error> {
         if let Some(plugin) = &self.plugin {
             return match self.paths.is_empty() {
                 true => Err(Error::Usage("name the traces to replay against the plugin".to_owned())),
@@ -111,38 +102,23 @@ impl Test {
             Some((first, rest)) if first.is_dir() => (first.as_path(), rest),
             Some(_) | None => (Path::new("."), self.paths.as_slice()),
         };
-        let plugin = built(dir)?;
-        if !named.is_empty() {
-            return Ok((plugin, named.to_vec()));
-        }
-        let folder = dir.join("traces");
-        let traces = traces_in(&folder);
+        let project = Project::open(dir)?;
+        let has_tests = named.is_empty() && run_tests(&project, &context.output)?;
+        let traces = if named.is_empty() { traces_in(&dir.join("traces")) } else { named.to_vec() };
         if traces.is_empty() {
-            let text = format!("{} has no traces; `polyfold plugin record` writes one", folder.display());
-            return Err(Error::Usage(text));
+            let text = format!("{} has no traces; `polyfold plugin record` writes one", dir.join("traces").display());
+            if !has_tests {
+                return Err(Error::Usage(text));
+            }
+            context.output.remark(&text);
+        }
+        let plugin = project.built();
+        if !traces.is_empty() && !plugin.is_file() {
+            let text = format!("{} is not there; `polyfold plugin build` makes it", plugin.display());
+            return Err(Error::Incomplete(text));
         }
         Ok((plugin, traces))
     }
-}
-
-/// What the build of a project leaves.
-fn built(dir: &Path) -> Result<PathBuf, Error> {
-    let path = dir.join("polyfold.toml");
-    let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => {
-            let text = format!("{} is not there; name a project's folder, or a plugin by --plugin", path.display());
-            Error::Usage(text)
-        }
-        _ => Error::File { path: path.clone(), source },
-    })?;
-    let project: Project =
-        toml::from_str(&text).map_err(|error| Error::Usage(format!("{}: {}", path.display(), error.message())))?;
-    let plugin = dir.join(project.build.output);
-    if !plugin.is_file() {
-        let text = format!("{} is not there; `polyfold plugin build` makes it", plugin.display());
-        return Err(Error::Incomplete(text));
-    }
-    Ok(plugin)
 }
 
 /// Traces of a folder, by name.

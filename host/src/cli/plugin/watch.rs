@@ -6,10 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::{Client, Context, Error, Installed, Projection, install, read_plugin, wait};
+use super::{Client, Context, Error, Installed, Projection, install, over, read_plugin, wait};
 use crate::event::Digest;
 use crate::server::model::{Plugin, State, Upgrade};
-use crate::server::problem::Code;
 
 /// Between two looks at the file: soon for whoever just built it.
 const EVERY: Duration = Duration::from_millis(300);
@@ -129,20 +128,8 @@ fn is_concerned(projection: &Projection, plugin: &Plugin, wanted: &[String]) -> 
 }
 
 fn upgrade(client: &mut Client, context: &mut Context, name: &str, plugin: &Plugin) -> Result<Outcome, Error> {
-    // What was not finished of the build before is of no use any more.
-    let now: Projection = client.get(&wait::path(name, ""))?;
-    if now.building.is_some() && now.is_serving {
-        let abandoned = client.act::<Projection>(&wait::path(name, "/abandon"));
-        // It may just have taken over.
-        if let Err(error) = abandoned
-            && error.code() != Some(Code::NoOtherState)
-        {
-            return Err(error);
-        }
-    }
-    let upgrade = Upgrade { plugin: Some(plugin.digest.clone()), auto_promote: true, ..Upgrade::default() };
-    let _: Projection = client.post(&wait::path(name, "/upgrade"), &upgrade)?;
-    Ok(outcome(wait::for_one(client, context, name)?, Some(plugin)))
+    let upgrade = Upgrade { plugin: Some(plugin.digest.clone()), ..Upgrade::default() };
+    Ok(outcome(over::go_over(client, context, name, upgrade)?, Some(plugin)))
 }
 
 /// How it stands with a projection, and whether the plugin serves, if it is the projection's own.

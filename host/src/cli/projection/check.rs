@@ -12,7 +12,8 @@ pub(super) fn faults(client: &mut Client, context: &mut Context, name: &str) -> 
     faults.iter().try_for_each(|fault| context.output.data(fault, readable))
 }
 
-fn readable(fault: &Fault) -> String {
+/// A fault with all that the plugin said.
+pub(in crate::cli) fn readable(fault: &Fault) -> String {
     let Fault { sequence, stream, event_type, schema_version, plugin, kind, message, backtrace, output } = fault;
     let head = format!("sequence {sequence}  {stream}  {event_type} v{schema_version}  {kind}: {message}");
     let indented = |name: &str, text: &str| match text.trim_end() {

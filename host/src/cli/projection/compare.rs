@@ -27,19 +27,37 @@ impl Compare {
     pub(super) fn run(self, client: &mut Client, context: &mut Context) -> Result<(), Error> {
         // Without a host nothing follows the log: both states are started by the first wait.
         wait::for_readers(client, context, &self.name)?;
-        let query = Query::of(wait::path(&self.name, "/compare")).with("limit", self.limit);
-        let query = query.with_some("after", self.after.as_deref());
-        let query = query.with("first_difference", !self.no_first_difference);
-        let bar = context.output.events_bar("comparing", 0);
-        let comparison = client.work(query.path(), |progress| show(&bar, progress));
-        bar.finish_and_clear();
-        let comparison: Comparison = comparison?;
+        let page = Page { after: self.after.as_deref(), limit: self.limit };
+        let comparison = compare(client, context, &self.name, page, !self.no_first_difference)?;
         context.output.data(&comparison, readable)?;
         if comparison.next.is_some() {
             context.output.remark("there are more; --after says behind which key, --limit how many");
         }
         Ok(())
     }
+}
+
+/// Which of the keys that differ are shown.
+#[derive(Clone, Copy)]
+pub(in crate::cli) struct Page<'a> {
+    pub(in crate::cli) after: Option<&'a str>,
+    pub(in crate::cli) limit: u64,
+}
+
+/// Compares the two states of a projection that is running.
+pub(in crate::cli) fn compare(
+    client: &mut Client,
+    context: &Context,
+    name: &str,
+    page: Page<'_>,
+    first_difference: bool,
+) -> Result<Comparison, Error> {
+    let query = Query::of(wait::path(name, "/compare")).with("limit", page.limit).with_some("after", page.after);
+    let query = query.with("first_difference", first_difference);
+    let bar = context.output.events_bar("comparing", 0);
+    let comparison = client.work(query.path(), |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    comparison
 }
 
 fn readable(comparison: &Comparison) -> String {
@@ -58,11 +76,17 @@ fn readable(comparison: &Comparison) -> String {
 }
 
 fn example(differing: &Differing) -> String {
-    let Differing { key, serving, other } = differing;
-    match (serving, other) {
-        (None, Some(value)) => format!("+ {key}\t{}", value.text()),
-        (Some(value), None) => format!("- {key}\t{}", value.text()),
-        (serving, other) => format!("~ {key}\n  - {}\n  + {}", value(serving), value(other)),
+    let text = |value: &Option<Data>| value.as_ref().map(Data::text);
+    difference(&differing.key, text(&differing.serving), text(&differing.other))
+}
+
+/// What one state has under a key and the other has not, or has otherwise.
+pub(in crate::cli) fn difference(key: &str, left: Option<String>, right: Option<String>) -> String {
+    let or_nothing = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+    match (left, right) {
+        (None, Some(value)) => format!("+ {key}\t{value}"),
+        (Some(value), None) => format!("- {key}\t{value}"),
+        (left, right) => format!("~ {key}\n  - {}\n  + {}", or_nothing(left), or_nothing(right)),
     }
 }
 

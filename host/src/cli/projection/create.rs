@@ -60,7 +60,7 @@ impl Create {
 }
 
 /// Parameters as they are sent; whether they are an object that fits, the API says.
-pub(super) fn parameters(text: &str) -> Result<Data, Error> {
+pub(in crate::cli) fn parameters(text: &str) -> Result<Data, Error> {
     serde_json::from_str(text)
         .map_err(|error| Error::Usage(format!("parameters must be a JSON object: not valid JSON: {error}")))
 }

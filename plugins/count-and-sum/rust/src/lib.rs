@@ -14,8 +14,9 @@ pub struct Arrival<'a> {
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Total {
-    count: u64,
+    // In the order of canonical CBOR, so that every language writes the same bytes.
     sum: u64,
+    count: u64,
 }
 
 impl KeyedFold for CountAndSum {

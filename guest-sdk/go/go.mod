@@ -1,0 +1,3 @@
+module polyfold
+
+go 1.24
