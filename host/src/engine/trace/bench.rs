@@ -10,7 +10,7 @@ use super::replay::Replay;
 use super::{CutDifference, Difference, Made, Setup, Trace};
 use crate::engine::{Error, PluginKind, StateEncoding};
 use crate::event::Digest;
-use crate::plugin::{Compiling, Limits, Plugin, Projection, Sandbox};
+use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Sandbox};
 
 /// Where plugins are tested.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Bench {
 
     /// Compiles what a compiler made, component or core module, and asks it what it is; tells how far compilation is.
     pub fn load(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Subject, Error> {
-        let bytes = self.0.component(bytes)?.into_owned();
+        let bytes = plugin::component(bytes)?.into_owned();
         let digest = Digest::of(&bytes);
         let plugin = self.0.load_watched(digest, &bytes, &Limits::default(), watch)?;
         Ok(Subject { sandbox: self.0.clone(), bytes, digest, plugin })

@@ -13,7 +13,8 @@ async fn trace(host: &Arc<Host>, path: &str) -> (String, Trace) {
 }
 
 async fn append(host: &Arc<Host>, count: usize) {
-    let lines: String = (1..=count).map(|number| format!("{{\"stream\":\"a/1\",\"type\":\"t\",\"id\":\"{number}\"}}\n")).collect();
+    let lines: String =
+        (1..=count).map(|number| format!("{{\"stream\":\"a/1\",\"type\":\"t\",\"id\":\"{number}\"}}\n")).collect();
     assert_eq!(json(host, "POST", "/events", "application/x-ndjson", &lines).await.0, 200);
 }
 
