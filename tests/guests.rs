@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The real plugins that tests use; the others are examples of tests/guests.
-const PLUGINS: [&str; 4] = ["aircraft", "event-counts", "flights-v2", "on-time"];
+const PLUGINS: [&str; 6] = ["aircraft", "conformance", "conformance-v2", "event-counts", "flights-v2", "on-time"];
 
 const TARGET: &str = "wasm32-wasip2";
 

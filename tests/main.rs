@@ -8,6 +8,7 @@ mod program;
 
 mod bindings;
 mod cli;
+mod conformance;
 mod crash;
 mod damage;
 mod determinism;
@@ -18,5 +19,6 @@ mod model;
 mod served;
 mod service;
 mod tidy;
+mod traces;
 mod upcasting;
 mod upgrading;

@@ -211,15 +211,22 @@ watch = ["src"]
         );
         assert_eq!(
             refusal("[build]", "[bulid]"),
-            "14: unknown field `bulid`, expected one of `plugin`, `needs`, `toolchain`, `build`"
+            "14: unknown field `bulid`, expected one of `plugin`, `needs`, `toolchain`, `build`, `test`"
         );
         assert_eq!(
             refusal("kind = \"projection\"", "kind = \"view\""),
             "5: kind: unknown variant `view`, expected `projection` or `upcaster`"
         );
-        assert!(refusal("\"revenue\"", "\"Revenue\"").starts_with("3: name: \"Revenue\" is not a valid name"));
-        assert_eq!(refusal("name = \"comp", "name = \"../comp"), "");
-        assert_eq!(refusal("[\"python3\", \"-m\", \"venv\", \"-h\"]", "[]"), "");
-        assert_eq!(refusal("output = \"build/revenue.wasm\"\n", ""), "");
+        assert_eq!(
+            refusal("\"revenue\"", "\"Revenue\""),
+            "3: \"Revenue\" is not a valid name: it must be 1 to 64 of a-z, 0-9 and -, starting with a letter"
+        );
+        assert_eq!(
+            refusal("name = \"comp", "name = \"../comp"),
+            "11: a toolchain's name is that of a folder: 1 to 128 of a-z, A-Z, 0-9, -, _, . and +, a letter or digit first"
+        );
+        let no_check = refusal("[\"python3\", \"-m\", \"venv\", \"-h\"]", "[]");
+        assert_eq!(no_check, "8: check: a command begins with its program");
+        assert_eq!(refusal("output = \"build/revenue.wasm\"\n", ""), "14: missing field `output`");
     }
 }

@@ -25,6 +25,9 @@ mod read;
 mod record;
 mod replay;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::TraceBatch;
 pub use bench::{Bench, Subject, Tested};
 pub use difference::{CutDifference, Difference};

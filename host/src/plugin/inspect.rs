@@ -190,6 +190,11 @@ fn memories_in(payload: &Payload<'_>) -> wasmparser::Result<u32> {
     })
 }
 
+/// Why this interface may not be imported by a plugin of that kind, if it may not.
+pub(super) fn refused_interface(name: &str, kind: Kind, abi: &dyn Abi) -> Option<RefusedImport> {
+    Import { name: name.to_owned(), is_interface: true }.refused(kind, abi)
+}
+
 impl Import {
     fn refused(&self, kind: Kind, abi: &dyn Abi) -> Option<RefusedImport> {
         let refuse = |advice: &str| Some(RefusedImport { name: self.name.clone(), advice: advice.to_owned() });

@@ -5,6 +5,7 @@
 //! is met by wasmtime's adapter, which turns it into WASI 0.2.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
@@ -13,6 +14,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
 use super::abi::{ABIS, Abi};
+use super::inspect::refused_interface;
 use super::{Kind, Refused};
 
 /// What Go, C and others call their operating system.
@@ -30,8 +32,8 @@ pub(super) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
         return Ok(Cow::Borrowed(bytes));
     }
     let module = Module::read(bytes)?;
-    let typed = if module.has_component_type { Cow::Borrowed(bytes) } else { Cow::Owned(module.typed(bytes)?) };
     module.refuse_imports()?;
+    let typed = if module.has_component_type { Cow::Borrowed(bytes) } else { Cow::Owned(module.typed(bytes)?) };
     // What comes from anywhere goes through a library that was written for the output of compilers.
     let wrapped = catch_unwind(AssertUnwindSafe(|| module.wrap(&typed)));
     let wrapped = wrapped.unwrap_or_else(|_| Err("its component type cannot be read".to_owned()));
@@ -75,6 +77,12 @@ impl Module {
         let Some((kind, abi)) = self.plugin() else {
             return Err(Refused::Untyped { exports: self.shown_exports(), advice: self.advice() });
         };
+        let interfaces: BTreeSet<_> = self.imports.iter().map(|(module, _)| module).collect();
+        let interfaces = interfaces.into_iter().filter(|module| module.contains(':'));
+        let refused: Vec<_> = interfaces.filter_map(|name| refused_interface(name, kind, abi)).collect();
+        if !refused.is_empty() {
+            return Err(Refused::Imports(refused));
+        }
         let mut typed = bytes.to_vec();
         let embedded = embed(&mut typed, kind, abi);
         embedded.map_err(|message| Refused::Module { message })?;
@@ -141,8 +149,12 @@ impl Module {
             }
             encoder.encode()
         };
-        // Its causes, in one line: what it says last is what is wrong.
-        wrap().map_err(|error| format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" "))
+        wrap().map_err(|error| {
+            // Its causes, in one line; the first two say of every module that it makes no component.
+            let text = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = text.strip_prefix("failed to decode world from module: ").unwrap_or(&text);
+            text.strip_prefix("module was not valid: ").unwrap_or(text).to_owned()
+        })
     }
 }
 

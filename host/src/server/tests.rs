@@ -5,6 +5,7 @@ mod follow;
 mod plugins;
 mod projections;
 mod refusals;
+mod traces;
 
 use std::sync::Arc;
 

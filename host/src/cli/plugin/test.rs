@@ -10,7 +10,7 @@ use super::{read_plugin, trace_file};
 use crate::cli::Context;
 use crate::cli::error::Error;
 use crate::cli::project::{Project, run_tests};
-use crate::engine::{self, Bench, Subject};
+use crate::engine::{self, Bench, Compiling, Subject};
 use crate::server::problem::Problem;
 use report::Report;
 
@@ -42,11 +42,17 @@ impl Test {
         }
         let bench = Bench::new(code_cache().as_deref()).map_err(Error::of)?;
         let bytes = read_plugin(&plugin)?;
-        let spinner = context.output.spinner(&format!("compiling {}", plugin.display()));
-        let refused =
-            |error: engine::Error| Error::Plugin { path: plugin.clone(), problem: Box::new(Problem::from(&error)) };
-        let subject = bench.load(bytes).map_err(refused);
-        spinner.finish_and_clear();
+        let bar = context.output.functions_bar(&format!("compiling {}", plugin.display()));
+        let mut show = |now: Compiling| {
+            bar.set_length(now.functions_total);
+            bar.set_position(now.functions);
+        };
+        let refused = |error: engine::Error| {
+            let problem = Box::new(Problem::from(&error));
+            Error::Plugin { path: plugin.clone(), problem }
+        };
+        let subject = bench.load(&bytes, &mut show).map_err(refused);
+        bar.finish_and_clear();
         let subject = subject?;
         let mut differing = 0;
         for path in &traces {

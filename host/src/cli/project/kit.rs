@@ -158,7 +158,7 @@ mod tests {
                 assert!(has("polyfold.toml") && has("README.md") && has(".gitignore"), "{language} {kind:?}");
                 let project = files.iter().find(|file| file.path == std::path::Path::new("polyfold.toml")).unwrap();
                 let project = super::super::Said::of(std::str::from_utf8(&project.content).unwrap()).unwrap();
-                assert_eq!((project.plugin.name.as_str(), project.plugin.kind), ("my-plugin", kind), "{language}");
+                assert_eq!((project.plugin.name.0.as_str(), project.plugin.kind), ("my-plugin", kind), "{language}");
                 assert_eq!(project.plugin.language, language);
             }
         }

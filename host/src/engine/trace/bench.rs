@@ -10,7 +10,7 @@ use super::replay::Replay;
 use super::{CutDifference, Difference, Made, Setup, Trace};
 use crate::engine::{Error, PluginKind, StateEncoding};
 use crate::event::Digest;
-use crate::plugin::{Limits, Plugin, Projection, Sandbox};
+use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Sandbox};
 
 /// Where plugins are tested.
 #[derive(Debug)]
@@ -49,10 +49,11 @@ impl Bench {
         Ok(Self(Sandbox::new(cache)?))
     }
 
-    /// Compiles a plugin and asks it what it is.
-    pub fn load(&self, bytes: Vec<u8>) -> Result<Subject, Error> {
+    /// Compiles what a compiler made, component or core module, and asks it what it is; tells how far compilation is.
+    pub fn load(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Subject, Error> {
+        let bytes = plugin::component(bytes)?.into_owned();
         let digest = Digest::of(&bytes);
-        let plugin = self.0.load(digest, &bytes, &Limits::default())?;
+        let plugin = self.0.load_watched(digest, &bytes, &Limits::default(), watch)?;
         Ok(Subject { sandbox: self.0.clone(), bytes, digest, plugin })
     }
 }
