@@ -3,6 +3,9 @@
 import { reach } from "./host.js";
 import { parseJson } from "./json.js";
 
+/** A time; a BigInt where it is so far away that a number would be taken for a float. */
+const exact = (time) => (time == null ? null : Number.isSafeInteger(time) ? time : BigInt(time));
+
 export const context = {
   /** The rest of an event of this call; undefined for any other sequence. */
   envelopeOf(sequence) {
@@ -10,7 +13,7 @@ export const context = {
     if (envelope == null) return undefined;
     return {
       id: envelope.id,
-      occurredAt: envelope.occurredAt ?? null,
+      occurredAt: exact(envelope.occurredAt),
       actor: envelope.actor ?? null,
       causationId: envelope.causationId ?? null,
       correlationId: envelope.correlationId ?? null,

@@ -130,8 +130,11 @@ export const state: Access<any> & {
 export interface Envelope {
   /** The producer's key for this event, unique in the log. */
   id: string;
-  /** When it happened, in microseconds since 1970. */
-  occurredAt: number | null;
+  /**
+   * When it happened, in microseconds since 1970. Before 1684 and after 2255 it is a BigInt, rounded to at most 32
+   * microseconds: the engine hands it over as a number.
+   */
+  occurredAt: number | bigint | null;
   actor: string | null;
   causationId: string | null;
   correlationId: string | null;

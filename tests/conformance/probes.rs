@@ -235,8 +235,8 @@ impl Probes {
 
     fn surroundings(&mut self) {
         self.add("context", []);
-        // Before 1970, before 1, beyond 2^53, and at it.
-        for micros in [-1, -11_644_473_600_000_000, -62_135_596_800_000_001, 0, 253_402_300_799_000_001, (1 << 53) + 1]
+        // Before 1970, the year 1, beyond 2^53, and at it; only such as a 64-bit float holds, which is how QuickJS gets them.
+        for micros in [-1, -11_644_473_600_000_000, -62_135_596_800_000_000, 0, 253_402_300_799_000_000, (1 << 53) + 2]
         {
             fill_envelope(self.add("context", []), micros);
         }

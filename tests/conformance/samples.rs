@@ -40,7 +40,7 @@ pub(super) fn samples() -> Events {
         (0..30).map(|index| (Value::Text(format!("lifte{}", char::from(b'a' + index % 26))), Value::from(index)));
     add("sample", 1, &Value::Map(many.take(26).collect()));
     let short = (0..23).map(|index| (Value::from(index), Value::from(index)));
-    add("sample", 1, &Value::Map(short.collect()));
+    add("sample", 1, &map([("left", Value::Map(short.collect()))]));
     add("specimen", 1, &map([("", 1.into()), ("\u{10000}", 2.into()), ("\u{ffff}a", 3.into())]));
     samples
 }

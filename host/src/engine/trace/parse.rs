@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::bytes::Members;
@@ -51,6 +51,11 @@ pub(super) enum Line<'a> {
     End(End),
 }
 
+/// A member that is there: one that says null is, too.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Event<'a> {
@@ -70,7 +75,7 @@ pub(super) struct Event<'a> {
     metadata: BTreeMap<String, String>,
     #[serde(default)]
     tags: Vec<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     data_base64: Option<Cow<'a, str>>,
@@ -82,7 +87,7 @@ pub(super) struct Event<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry<'a> {
     key: String,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
     text: Option<String>,
     #[serde(borrow)]
@@ -106,7 +111,7 @@ pub(super) struct Lifted<'a> {
     #[serde(rename = "type")]
     event_type: Option<String>,
     schema_version: Option<u32>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     data_base64: Option<Cow<'a, str>>,
