@@ -1,7 +1,5 @@
 //! Writes the list of files that `polyfold plugin new` carries: the kits of guest-sdk and their templates.
 
-#![expect(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

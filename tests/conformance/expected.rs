@@ -109,7 +109,8 @@ pub(super) const LIFTED: [(&str, &str, &str, &str); 6] = [
 /// The bytes that an expected value stands for.
 pub(super) fn bytes(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
-    let is_hex = digits.len() >= 2 && digits.len() % 2 == 0 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_hex =
+        digits.len() >= 2 && digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex {
         return (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
     }
