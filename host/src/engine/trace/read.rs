@@ -164,7 +164,7 @@ impl Reading {
         let (said, found) = (digest(&end.digest)?, self.made.digest());
         if said != found {
             return Err(format!(
-                "the digest is that of another result ({}, not {}); was it edited? `polyfold plugin test --update` writes it anew",
+                "the digest is that of another result ({}, not {}); undo what was edited, or record the trace again",
                 said.short(),
                 found.short()
             ));
