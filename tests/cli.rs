@@ -41,7 +41,7 @@ fn help_names_every_command_and_exit_code() {
               read         Print events
               tail         Print the newest events, and those to come
               export       Write events as NDJSON, in the form that `import` takes
-              plugin       Install, list, inspect and remove plugins
+              plugin       Write, build, install, inspect and remove plugins
               projection   Create, query and check projections
               log          Show and check the event log
               token        Make, list and revoke tokens for clients on other machines
@@ -90,7 +90,8 @@ fn help_names_every_command_and_exit_code() {
                       Print version
 
             Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such plugin, projection or key; 4 the events or
-            plugin were refused; 5 damage or a difference was found; 6 the data directory is in use.
+            plugin were refused; 5 damage or a difference was found; 6 the data directory is in use; 7 a build
+            needs what is not on this machine.
             exit 0
             $ nonsense
             ! error: unrecognized subcommand 'nonsense'
@@ -305,7 +306,7 @@ fn plugins_are_checked_listed_and_removed() {
             ! error: garbage.wasm: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
             exit 4
             $ plugin install core.wasm
-            ! error: core.wasm: it is a core WebAssembly module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`
+            ! error: core.wasm: it is a core WebAssembly module that does not say which plugin it is: it carries no component type, and exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or let a binding generator put the component type into it
             exit 4
             $ plugin install refused.wasm
             ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)

@@ -30,7 +30,7 @@ pub(crate) fn shared_cache() -> PathBuf {
 }
 
 /// A target directory of its own: the cargo that runs the tests may hold the lock of the usual one.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.ancestors().nth(3).expect("they lie in target/debug/deps").join("guests")
 }

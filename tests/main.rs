@@ -16,6 +16,7 @@ mod example;
 mod full_disk;
 mod misbehaving;
 mod model;
+mod projects;
 mod served;
 mod service;
 mod tidy;

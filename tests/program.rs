@@ -74,7 +74,7 @@ impl Environment {
         self.scrub(&text)
     }
 
-    fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         let dir = |path: &Path| path.to_string_lossy().into_owned();
         let text = text.replace(&dir(self.dir.path()), "DATA").replace(&dir(self.files.path()), "FILES");
         // Blanks at a line's end are lost where a snapshot is indented.

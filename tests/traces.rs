@@ -25,8 +25,9 @@ fn bookings() -> (Environment, PathBuf) {
     environment.ok(&["projection", "create", "ledger", "--on-fault", "skip"]);
     let project = environment.files.path().join("project");
     std::fs::create_dir_all(project.join("traces")).unwrap();
-    std::fs::write(project.join("polyfold.toml"), "[plugin]\nname = \"ledger\"\n[build]\noutput = \"ledger.wasm\"\n")
-        .unwrap();
+    let said = "[plugin]\nname = \"ledger\"\nlanguage = \"rust\"\nkind = \"projection\"\n\n\
+                [build]\ncommands = []\noutput = \"ledger.wasm\"\n";
+    std::fs::write(project.join("polyfold.toml"), said).unwrap();
     std::fs::copy(guests::path("ledger"), project.join("ledger.wasm")).unwrap();
     (environment, project)
 }
@@ -77,17 +78,58 @@ fn a_trace_is_replayed_and_a_difference_shown_key_by_key() {
     environment.ok(&["plugin", "record", "ledger", "--output", "project/traces/all.trace"]);
     environment.ok(&["plugin", "record", "ledger", "-o", "project/traces/two.trace", "--since", "1", "--limit", "2"]);
     let said = run(&environment, &["plugin", "test", "project"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        same    project/traces/all.trace: 4 events, cut in 5 ways, digest fcc319c32c28 …
+        same    project/traces/two.trace: 2 events, cut in 2 ways, digest 2e6410ec1f44 …
+        exit 0
+    "#]]
+    .assert_eq(&said);
 
     std::fs::copy(guests::path("ledger_doubling"), project.join("ledger.wasm")).unwrap();
     let said = run(&environment, &["plugin", "test", "project"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        DIFFERS project/traces/all.trace: 4 events, cut in 7 ways, digest 024442c8baa9, not fcc319c32c28 …
+          ~ balance/account/1   (changed last by event 5)
+            - 12
+            + 25
+          ~ balance/account/2   (changed last by event 2)
+            - 1200
+            + 2400
+          ~ total   (changed last by event 5)
+            - 1212
+            + 2425
+          - event 3: fails, error: booked, schema version 1: this amount is refused
+        DIFFERS project/traces/two.trace: 2 events, cut in 3 ways, digest 73ee51979bd4, not 2e6410ec1f44 …
+          + balance/account/1: 13   (changed last by event 3)
+          ~ balance/account/2   (changed last by event 2)
+            - 1200
+            + 2400
+          ~ total   (changed last by event 3)
+            - 1200
+            + 2413
+          - event 3: fails, error: booked, schema version 1: this amount is refused
+        ! error: traces that differ: 2 of 2; `--update` writes what the plugin makes now
+        exit 5
+    "#]]
+    .assert_eq(&said);
     let said =
         run(&environment, &["plugin", "test", "project", "project/traces/all.trace", "--limit", "1", "--update"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        updated project/traces/all.trace: 4 events, cut in 7 ways, digest 024442c8baa9, not fcc319c32c28 …
+          ~ balance/account/1   (changed last by event 5)
+            - 12
+            + 25
+          … 3 more; --limit shows them
+        exit 0
+    "#]]
+    .assert_eq(&said);
     let plugin = guests::path("ledger_doubling");
     let said = run(&environment, &["plugin", "test", "--plugin", plugin.to_str().unwrap(), "project/traces/all.trace"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        same    project/traces/all.trace: 4 events, cut in 7 ways, digest 024442c8baa9 …
+        exit 0
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -98,7 +140,18 @@ fn a_result_that_depends_on_the_cut_is_found() {
     environment.ok(&["plugin", "record", "keeps-global", "-o", "global.trace"]);
     let plugin = guests::path("keeps_global");
     let said = run(&environment, &["plugin", "test", "--plugin", plugin.to_str().unwrap(), "global.trace", "--update"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        DIFFERS global.trace: 5 events, cut in 2 ways, digest f88e6da79ce5 …
+          the result depends on how events are cut into calls. With one event a call:
+          ~ seen/booked   (changed last by event 5)
+            - 5
+            + 1
+          ~ seen/renamed   (changed last by event 4)
+            - 4
+            + 1
+        ! error: traces that differ: 1 of 1; their results depend on how events are cut into calls, so there is nothing to write
+        exit 5
+    "#]].assert_eq(&said);
 }
 
 #[test]
@@ -113,7 +166,11 @@ fn an_upcasters_own_steps_are_recorded() {
     assert!(said.starts_with("same    up.trace: 5 events, cut in "), "{said}");
     let counts = guests::path("event-counts");
     let said = run(&environment, &["plugin", "test", "--plugin", counts.to_str().unwrap(), "up.trace"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        ! error: up.trace: plugin "event-counts@0.1.0" is a projection, but an upcaster is needed here
+        exit 2
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -145,5 +202,46 @@ fn what_cannot_be_tested_says_what_to_do() {
     }
     std::fs::remove_file(project.join("ledger.wasm")).unwrap();
     said += &run(&environment, &["plugin", "test", "project"]);
-    expect![[r#""#]].assert_eq(&said);
+    expect![[r#"
+        $ plugin test
+        ! error: there is no polyfold.toml in .: go to a project's folder or name it, or make one with `polyfold plugin new NAME --language LANGUAGE` (assemblyscript, c, go, javascript, python, rust, typescript, zig)
+        exit 2
+        $ plugin test project
+        ! error: project/traces has no traces; `polyfold plugin record` writes one
+        exit 2
+        $ plugin test --plugin PLUGIN
+        ! error: name the traces to replay against the plugin
+        exit 2
+        $ plugin test --plugin good.trace good.trace
+        ! error: good.trace: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
+        exit 4
+        $ plugin test --plugin PLUGIN newer.trace
+        ! error: newer.trace:1: it is a "polyfold trace 9", and this polyfold reads "polyfold trace 1"; take the polyfold that wrote it
+        exit 4
+        $ plugin test --plugin PLUGIN edited.trace
+        ! error: edited.trace:10: the digest is that of another result (fcc319c32c28, not 4c754f5f88ce); was it edited? `polyfold plugin test --update` writes it anew
+        exit 4
+        $ plugin test --plugin PLUGIN cut.trace
+        ! error: cut.trace:4: it is no line of a trace: EOF while parsing a string
+        exit 4
+        $ plugin test --plugin PLUGIN missing.trace
+        ! error: missing.trace: No such file or directory (os error 2)
+        exit 1
+        $ plugin record ledger
+        ! error: the following required arguments were not provided:
+        !   --output <FILE>
+        ! 
+        ! Usage: polyfold plugin record --output <FILE> --data-dir <DIR> <PROJECTION>
+        ! 
+        ! For more information, try '--help'.
+        exit 2
+        $ plugin record nothing -o x.trace
+        ! error: no projection "nothing"; `polyfold projection list` shows those that there are
+        exit 3
+        $ plugin record --upcaster ledger -o x.trace
+        ! error: plugin "ledger" is a projection, but an upcaster is needed here
+        exit 4
+        ! error: project/traces has no traces; `polyfold plugin record` writes one
+        exit 2
+    "#]].assert_eq(&said);
 }

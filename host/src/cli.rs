@@ -71,7 +71,7 @@ enum Command {
     Tail(tail::Tail),
     /// Write events as NDJSON, in the form that `import` takes.
     Export(export::Export),
-    /// Install, list, inspect and remove plugins.
+    /// Write, build, install, inspect and remove plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Create, query and check projections.

@@ -49,17 +49,20 @@ impl Dev {
                 Err(error) => context.output.warn(&error.to_string()),
                 Ok(()) => {}
             }
-            context.output.remark("waiting for a change");
-            seen.wait();
-            project = self.reopened(context, project);
+            project = self.changed(context, seen, project);
         }
     }
 
-    /// The project as its file says now; while that cannot be read, as it said before.
-    fn reopened(&self, context: &Context, before: Project) -> Project {
-        Project::open(&self.dir).unwrap_or_else(|error| {
-            context.output.warn(&error.to_string());
-            before
-        })
+    /// Waits for a change. While polyfold.toml cannot be read, nobody knows what to build.
+    fn changed(&self, context: &Context, mut seen: Watched, project: Project) -> Project {
+        loop {
+            context.output.remark("waiting for a change");
+            seen.wait();
+            seen = Watched::look(&project, &context.settings.data_dir);
+            match Project::open(&self.dir) {
+                Ok(project) => return project,
+                Err(error) => context.output.warn(&error.to_string()),
+            }
+        }
     }
 }

@@ -60,11 +60,12 @@ pub(super) fn round(context: &mut Context, dev: &Dev, project: &Project) -> Resu
             (vec![run(&mut client, context, dev, &plugin, name, find(name))?], None)
         }
         Kind::Upcaster => {
-            let outcomes = rebuilt.iter().map(|name| {
-                let there = wait::for_one(&mut client, context, name)?;
-                Outcome::of(&mut client, context, find(name), there)
-            });
-            (outcomes.collect::<Result<_, _>>()?, Some(Events::of(&mut client, &plugin)?))
+            let mut outcomes = Vec::new();
+            for name in concerned(&mut client, &plugin, rebuilt, &before)? {
+                let there = wait::for_one(&mut client, context, &name)?;
+                outcomes.push(Outcome::of(&mut client, context, find(&name), there)?);
+            }
+            (outcomes, Some(Events::of(&mut client, &plugin)?))
         }
     };
     let seconds = began.elapsed().as_secs_f64();
@@ -75,6 +76,23 @@ pub(super) fn round(context: &mut Context, dev: &Dev, project: &Project) -> Resu
         none if none.is_empty() => Ok(()),
         late => Err(Error::Incomplete(format!("this build does not serve: projection {late}"))),
     }
+}
+
+/// The projections that an upcaster makes anew, or that it has failed.
+fn concerned(
+    client: &mut Client,
+    upcaster: &Plugin,
+    rebuilt: Vec<String>,
+    all: &[Projection],
+) -> Result<Vec<String>, Error> {
+    let mut concerned = rebuilt;
+    for Projection { name, .. } in all {
+        let faults: Vec<Fault> = client.get(&wait::path(name, "/faults"))?;
+        if faults.iter().any(|fault| fault.plugin == upcaster.digest) && !concerned.contains(name) {
+            concerned.push(name.clone());
+        }
+    }
+    Ok(concerned)
 }
 
 /// Makes the projection, or lets it go over to the plugin.
