@@ -306,7 +306,7 @@ fn plugins_are_checked_listed_and_removed() {
             ! error: garbage.wasm: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
             exit 4
             $ plugin install core.wasm
-            ! error: core.wasm: it is a core WebAssembly module that does not say which plugin it is: it carries no component type, and exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or let a binding generator put the component type into it
+            ! error: core.wasm: it is a core WebAssembly module that does not say which plugin it is: it exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or with a generator of component bindings
             exit 4
             $ plugin install refused.wasm
             ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)

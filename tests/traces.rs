@@ -219,7 +219,7 @@ fn what_cannot_be_tested_says_what_to_do() {
         ! error: newer.trace:1: it is a "polyfold trace 9", and this polyfold reads "polyfold trace 1"; take the polyfold that wrote it
         exit 4
         $ plugin test --plugin PLUGIN edited.trace
-        ! error: edited.trace:10: the digest is that of another result (fcc319c32c28, not 4c754f5f88ce); was it edited? `polyfold plugin test --update` writes it anew
+        ! error: edited.trace:10: the digest is that of another result (fcc319c32c28, not 4c754f5f88ce); undo what was edited, or record the trace again
         exit 4
         $ plugin test --plugin PLUGIN cut.trace
         ! error: cut.trace:4: it is no line of a trace: EOF while parsing a string

@@ -9,6 +9,9 @@ import { method, projectionManifest } from "./manifest.js";
 import { finished } from "./projection.js";
 import { FORMS, readForm, writeForm } from "./values.js";
 
+// Half of a pair, which no UTF-8 holds.
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /**
  * Makes a plugin of `{ name, version, description, ..., keys(event, payload), fold(value, event, payload, key),
  * keep(value) }`.
@@ -52,6 +55,9 @@ class Batch {
   #placesOf(keys) {
     if (typeof keys === "string") return this.#place(keys);
     if (keys == null) return [];
+    if (typeof keys[Symbol.iterator] !== "function") {
+      throw new TypeError(`keys returned ${String(keys)}: return a text, or an array of texts`);
+    }
     return Array.from(keys, (key) => this.#place(key));
   }
 
@@ -59,6 +65,7 @@ class Batch {
     const known = this.#places.get(key);
     if (known !== undefined) return known;
     if (typeof key !== "string") throw new TypeError(`a key is text, and not ${String(key)}`);
+    if (LONE_SURROGATE.test(key)) throw new TypeError(`a key has half of a character: ${JSON.stringify(key)}`);
     const place = this.#places.size;
     this.#places.set(key, place);
     return place;

@@ -35,8 +35,7 @@ pub enum Refused {
     #[error("it is a core WebAssembly module, not a component")]
     CoreModule,
     #[error(
-        "it is a core WebAssembly module that does not say which plugin it is: it carries no component type, \
-             and exports {}; {advice}",
+        "it is a core WebAssembly module that does not say which plugin it is: it exports {}; {advice}",
         list(exports)
     )]
     Untyped { exports: Vec<String>, advice: String },
@@ -68,7 +67,8 @@ pub struct RefusedImport {
 
 impl fmt::Display for RefusedImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.advice)
+        // What comes from a foreign file is shown without what a terminal would obey.
+        write!(f, "{} ({})", self.name.escape_debug(), self.advice)
     }
 }
 

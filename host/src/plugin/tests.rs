@@ -51,13 +51,13 @@ fn what_exports_no_plugin_is_refused() {
     check(
         "(component)",
         expect_test::expect![
-            "it exports no interface that this host knows: it exports nothing; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0"
+            "it exports no interface that this host knows: it exports nothing; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do"
         ],
     );
     check(
         &component(&["polyfold:plugin/projection@0.9.0", "a:b/c"], ""),
         expect_test::expect![
-            "it exports no interface that this host knows: it exports polyfold:plugin/projection@0.9.0, a:b/c; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0"
+            "it exports no interface that this host knows: it exports polyfold:plugin/projection@0.9.0, a:b/c; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do"
         ],
     );
     check(
@@ -134,20 +134,20 @@ fn a_core_module_that_is_no_plugin_is_told_why() {
     check(
         "(module)",
         expect_test::expect![
-            "it is a core WebAssembly module that does not say which plugin it is: it carries no component type, and exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or let a binding generator put the component type into it"
+            "it is a core WebAssembly module that does not say which plugin it is: it exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or with a generator of component bindings"
         ],
     );
     check(
         r#"(module (memory (export "memory") 1) (func (export "_start")))"#,
         expect_test::expect![[
-            r#"it is a core WebAssembly module that does not say which plugin it is: it carries no component type, and exports memory, _start; it is a program with `_start`; build a library: `-buildmode=c-shared` in Go, `-mexec-model=reactor` in C, `crate-type = ["cdylib"]` in Rust"#
+            r#"it is a core WebAssembly module that does not say which plugin it is: it exports memory, _start; it is a program with `_start`; build a library: `-buildmode=c-shared` in Go, `-mexec-model=reactor` in C, `crate-type = ["cdylib"]` in Rust"#
         ]],
     );
     let old = UPCASTER.replace("0.1.0", "0.0.9");
     check(
         &module("").replace(UPCASTER, &old),
         expect_test::expect![
-            "it is a core WebAssembly module that does not say which plugin it is: it carries no component type, and exports memory, cabi_realloc, polyfold:plugin/upcaster@0.0.9#describe, polyfold:plugin/upcaster@0.0.9#upcast; polyfold:plugin/upcaster@0.0.9#describe is of an ABI that this host does not speak: build against 0.1.0"
+            "it is a core WebAssembly module that does not say which plugin it is: it exports memory, cabi_realloc, polyfold:plugin/upcaster@0.0.9#describe, polyfold:plugin/upcaster@0.0.9#upcast; polyfold:plugin/upcaster@0.0.9#describe is of an ABI that this host does not speak: build against 0.1.0"
         ],
     );
     check(
@@ -191,16 +191,16 @@ fn a_core_module_that_is_no_plugin_is_told_why() {
 #[test]
 fn a_damaged_core_module_is_an_answer_and_no_panic() {
     let module = wat::parse_str(module("")).unwrap();
+    for end in 8..module.len() {
+        assert!(!refusal(&module[..end]).is_empty());
+    }
+}
+
+/// Reading another's types could end anywhere: deep ones overflow the stack of who decodes them.
+#[test]
+fn the_component_type_that_a_module_carries_is_not_read() {
+    let module = wat::parse_str(module("")).unwrap();
     let mut typed = module.clone();
     typed.extend(b"\0\x13\x0ecomponent-typejunk");
-    for bytes in [&module, &typed] {
-        for end in 8..bytes.len() {
-            assert!(!refusal(&bytes[..end]).is_empty());
-        }
-    }
-    assert!(
-        refusal(&typed).starts_with("it is a core WebAssembly module that makes no component: "),
-        "{}",
-        refusal(&typed)
-    );
+    assert_eq!(component_of(&typed).unwrap(), component_of(&module).unwrap());
 }

@@ -1,21 +1,21 @@
 //! Core modules made components, so that an author needs no tool beside a compiler.
 //!
-//! A module says by a custom section which world it was built for, as binding generators write it, or else by the names
-//! of its exports, which no other world has: `polyfold:plugin/projection@0.1.0#apply`. What it imports of WASI preview 1
-//! is met by wasmtime's adapter, which turns it into WASI 0.2.
+//! A module says what it is by the names of its exports, which no other world has: `polyfold:plugin/projection@0.1.0#apply`.
+//! Binding generators write the same names, and the types beside them in a custom section, which is not read: it is another's,
+//! and the types are this host's. What a module imports of WASI preview 1 is met by wasmtime's adapter.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
-use wasmparser::{Parser, Payload};
+use wasmparser::{BinaryReader, Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
 use super::abi::{ABIS, Abi};
 use super::inspect::refused_interface;
-use super::{Kind, Refused};
+use super::{Kind, Refused, RefusedImport};
 
 /// What Go, C and others call their operating system.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
@@ -33,7 +33,7 @@ pub(super) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     }
     let module = Module::read(bytes)?;
     module.refuse_imports()?;
-    let typed = if module.has_component_type { Cow::Borrowed(bytes) } else { Cow::Owned(module.typed(bytes)?) };
+    let typed = module.typed(bytes)?;
     // What comes from anywhere goes through a library that was written for the output of compilers.
     let wrapped = catch_unwind(AssertUnwindSafe(|| module.wrap(&typed)));
     let wrapped = wrapped.unwrap_or_else(|_| Err("its component type cannot be read".to_owned()));
@@ -43,7 +43,6 @@ pub(super) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
 /// The names at a core module's surface.
 #[derive(Default)]
 struct Module {
-    has_component_type: bool,
     /// The module and the name of each import.
     imports: Vec<(String, String)>,
     exports: Vec<String>,
@@ -64,9 +63,6 @@ impl Module {
                 for export in section {
                     module.exports.push(export.map_err(malformed)?.name.to_owned());
                 }
-            } else if let Payload::CustomSection(section) = payload {
-                let rest = section.name().strip_prefix(COMPONENT_TYPE);
-                module.has_component_type |= rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
             }
         }
         Ok(module)
@@ -79,11 +75,11 @@ impl Module {
         };
         let interfaces: BTreeSet<_> = self.imports.iter().map(|(module, _)| module).collect();
         let interfaces = interfaces.into_iter().filter(|module| module.contains(':'));
-        let refused: Vec<_> = interfaces.filter_map(|name| refused_interface(name, kind, abi)).collect();
+        let refused: Vec<_> = interfaces.filter_map(|name| refused_here(name, kind, abi)).collect();
         if !refused.is_empty() {
             return Err(Refused::Imports(refused));
         }
-        let mut typed = bytes.to_vec();
+        let mut typed = untyped(bytes).map_err(|error| Refused::Malformed { message: error.to_string() })?;
         let embedded = embed(&mut typed, kind, abi);
         embedded.map_err(|message| Refused::Module { message })?;
         Ok(typed)
@@ -99,7 +95,7 @@ impl Module {
     /// The first exports, as a message shows them.
     fn shown_exports(&self) -> Vec<String> {
         const SHOWN: usize = 8;
-        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).cloned().collect();
+        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
         if self.exports.len() > SHOWN {
             shown.push(format!("and {} more", self.exports.len() - SHOWN));
         }
@@ -111,6 +107,7 @@ impl Module {
         let other = self.exports.iter().find(|name| name.starts_with("polyfold:plugin/"));
         if let Some(other) = other {
             let known: Vec<_> = ABIS.iter().map(|abi| abi.version()).collect();
+            let other = other.escape_debug();
             return format!("{other} is of an ABI that this host does not speak: build against {}", known.join(" or "));
         }
         if self.exports.iter().any(|name| name == PROGRAM) {
@@ -119,8 +116,8 @@ impl Module {
                  `-mexec-model=reactor` in C, `crate-type = [\"cdylib\"]` in Rust"
             );
         }
-        "build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or let a binding generator put the \
-         component type into it"
+        "build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or with a generator of component \
+         bindings"
             .to_owned()
     }
 
@@ -132,7 +129,7 @@ impl Module {
                 module.contains(':') || module.starts_with(['[', '$', '_']) || module.starts_with("cm32p2");
             !is_interface && module != PREVIEW_1
         });
-        let refused = foreign.map(|(module, name)| super::RefusedImport {
+        let refused = foreign.map(|(module, name)| RefusedImport {
             name: format!("{module}.{name}"),
             advice: import_advice(module, name),
         });
@@ -158,6 +155,36 @@ impl Module {
     }
 }
 
+/// Why a core module may not import this interface, if it may not.
+fn refused_here(name: &str, kind: Kind, abi: &dyn Abi) -> Option<RefusedImport> {
+    let advice = "a core module reaches WASI as wasi_snapshot_preview1: build for that, or a component";
+    refused_interface(name, kind, abi).or_else(|| {
+        name.starts_with("wasi:").then(|| RefusedImport { name: name.to_owned(), advice: advice.to_owned() })
+    })
+}
+
+/// A copy without the custom sections that say which world a module was built for.
+fn untyped(bytes: &[u8]) -> wasmparser::Result<Vec<u8>> {
+    const CUSTOM: u8 = 0;
+    let header = bytes.len().min(8);
+    let mut copy = bytes[..header].to_vec();
+    let mut reader = BinaryReader::new(&bytes[header..], header);
+    while !reader.eof() {
+        let start = reader.original_position();
+        let id = reader.read_u8()?;
+        let length = reader.read_var_u32()? as usize;
+        let content = reader.read_bytes(length)?;
+        let is_type = || {
+            let name = BinaryReader::new(content, 0).read_string().unwrap_or_default();
+            name.strip_prefix(COMPONENT_TYPE).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        };
+        if !(id == CUSTOM && is_type()) {
+            copy.extend_from_slice(&bytes[start..reader.original_position()]);
+        }
+    }
+    Ok(copy)
+}
+
 /// Adds the component type of a world.
 fn embed(module: &mut Vec<u8>, kind: Kind, abi: &dyn Abi) -> Result<(), String> {
     let mut sources = SourceMap::new();
@@ -176,6 +203,7 @@ fn import_advice(module: &str, name: &str) -> String {
         ("env", "abort" | "seed" | "trace") => {
             format!("AssemblyScript's runtime: build with `--use {name}=` or with an own `{name}`")
         }
+        ("env", "memory") => "build with a memory of its own: without `--import-memory`, `--importMemory`".to_owned(),
         ("env", _) => {
             "an undefined function: define it, or link the library that has it; plugins import only interfaces"
                 .to_owned()

@@ -137,7 +137,8 @@ impl Taken {
 
     /// Where what was taken ends.
     fn end(&self) -> Sequence {
-        self.last.unwrap_or(self.to).max(self.through.min(self.to))
+        // A slice may begin behind the log's end.
+        self.last.unwrap_or_else(|| self.to.max(self.through))
     }
 
     fn all<'a>(&mut self, events: impl Iterator<Item = EventRef<'a>>) -> Result<(), Error> {
