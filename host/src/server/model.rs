@@ -385,7 +385,10 @@ pub struct Compared {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Differing {
     pub key: String,
+    // Data is any value, null among them.
+    #[schema(value_type = Data)]
     pub serving: Option<Data>,
+    #[schema(value_type = Data)]
     pub other: Option<Data>,
 }
 
@@ -396,7 +399,10 @@ pub struct FirstDifference {
     pub stream: String,
     pub event_type: String,
     pub key: String,
+    // Data is any value, null among them.
+    #[schema(value_type = Data)]
     pub serving: Option<Data>,
+    #[schema(value_type = Data)]
     pub other: Option<Data>,
 }
 

@@ -214,8 +214,9 @@ fn code_of(error: &Error) -> Code {
         E::Plugin(PluginError::TooLarge { .. }) => Code::TooLarge,
         E::Plugin(PluginError::Io { .. } | PluginError::Engine(_))
         | E::State(StateError::Storage { .. })
-        | E::File { .. }
-        | E::Upcast { .. } => Code::Internal,
+        | E::File { .. } => Code::Internal,
+        // The plugins answer for it, and not the host.
+        E::Upcast { .. } => Code::InvalidEvent,
         E::Load(_) | E::NoPlugin(_) | E::Chain(_) => Code::PluginRefused,
         E::AmbiguousPlugin { .. } => Code::AmbiguousPlugin,
         E::WrongKind { .. } => Code::WrongKind,
