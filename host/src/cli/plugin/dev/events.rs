@@ -55,7 +55,7 @@ impl Lifted {
         match client.get::<EventPage>(query.with("upcast", true).path()) {
             Ok(page) => Ok(Self { before, after: page.events.into_iter().next(), fault: None }),
             // Each is asked for alone, so it is this one that fails.
-            Err(Error::Problem(problem)) if problem.code == Code::Damaged || problem.code == Code::Internal => {
+            Err(Error::Problem(problem)) if problem.code == Code::Damaged || problem.code == Code::InvalidEvent => {
                 Ok(Self { before, after: None, fault: Some(problem.detail) })
             }
             Err(error) => Err(error),
