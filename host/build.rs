@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 const LEFT_BEHIND: [&str; 4] = ["node_modules", "build", "target", "zig-out"];
 
 fn main() {
-    let kits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk").canonicalize();
+    // Asked when it runs: a build folder may have come from a tree in another place.
+    let host = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where");
+    let kits = Path::new(&host).join("../guest-sdk").canonicalize();
     let kits = kits.expect("the kits lie beside the host");
     let mut files = Vec::new();
     gather(&kits, &mut Vec::new(), &mut files);

@@ -36,7 +36,7 @@ pub(super) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     let typed = module.typed(bytes)?;
     // What comes from anywhere goes through a library that was written for the output of compilers.
     let wrapped = catch_unwind(AssertUnwindSafe(|| module.wrap(&typed)));
-    let wrapped = wrapped.unwrap_or_else(|_| Err("its component type cannot be read".to_owned()));
+    let wrapped = wrapped.unwrap_or_else(|_| Err("what wraps it failed on it".to_owned()));
     wrapped.map(Cow::Owned).map_err(|message| Refused::Module { message })
 }
 
