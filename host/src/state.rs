@@ -4,6 +4,7 @@
 mod changes;
 mod commit;
 mod digest;
+mod marks;
 mod opening;
 mod overlay;
 mod reader;
@@ -17,6 +18,7 @@ mod tests;
 pub use changes::Changes;
 pub use commit::Prepared;
 pub use digest::StateDigest;
+pub use marks::Marks;
 pub use overlay::Overlay;
 pub use reader::Reader;
 pub use store::{Checkpoint, Fault, Size, Store};

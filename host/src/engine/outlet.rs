@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::journal::{Journal, Position};
 use crate::event::{Digest, Sequence};
-use crate::state::{Changes, Checkpoint, Error, Fault, Prepared, Store};
+use crate::state::{Changes, Checkpoint, Error, Marks, Prepared, Store};
 
 /// The way out of one state.
 #[derive(Debug)]
@@ -46,10 +46,24 @@ impl Outlet {
         store: &Store,
         changes: &Arc<Changes>,
         checkpoint: Checkpoint,
-        faults: &[Fault],
+        marks: &Marks,
     ) -> Result<(), Error> {
         let _held = self.hold();
-        store.commit(changes, checkpoint, faults)?;
+        store.commit(changes, checkpoint, marks)?;
+        self.tell(changes, checkpoint);
+        Ok(())
+    }
+
+    /// The same for what more follows at once: the state's tree may be left behind.
+    pub(super) fn publish_on_the_way(
+        &self,
+        store: &Store,
+        changes: &Arc<Changes>,
+        checkpoint: Checkpoint,
+        marks: &Marks,
+    ) -> Result<(), Error> {
+        let _held = self.hold();
+        store.commit_on_the_way(changes, checkpoint, marks)?;
         self.tell(changes, checkpoint);
         Ok(())
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use redb::{Durability, ReadableTableMetadata, WriteTransaction};
 
 use super::storage::Storage;
-use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, Fault, META, Store, guarded, has_tree};
+use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
 use super::tree::{self, Net, TREE};
-use super::{Changes, Error};
+use super::{Changes, Error, Marks};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -24,26 +24,26 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Store {
-    /// Makes changes, checkpoint and new faults durable together.
-    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
-        self.prepare([changes].into_iter(), faults)?.commit(checkpoint)
+    /// Makes changes, checkpoint and marks durable together.
+    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, marks: &Marks) -> Result<(), Error> {
+        self.prepare([changes].into_iter(), marks)?.commit(checkpoint)
     }
 
     /// The same for changes that more follow at once: may leave the tree behind, for [`Store::build_tree`].
-    pub fn commit_on_the_way(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
-        self.write([changes].into_iter(), faults, Upkeep::Later)?.commit(checkpoint)
+    pub fn commit_on_the_way(&self, changes: &Changes, checkpoint: Checkpoint, marks: &Marks) -> Result<(), Error> {
+        self.write([changes].into_iter(), marks, Upkeep::Later)?.commit(checkpoint)
     }
 
-    /// Writes changes, the later ones last, and new faults, and leaves it open what becomes of them: what can fail of a
-    /// commit most likely fails here.
-    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, faults: &[Fault]) -> Result<Prepared, Error> {
-        self.write(changes, faults, Upkeep::Now)
+    /// Writes changes, the later ones last, and marks, and leaves it open what becomes of them: what can fail of a commit
+    /// most likely fails here.
+    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, marks: &Marks) -> Result<Prepared, Error> {
+        self.write(changes, marks, Upkeep::Now)
     }
 
     fn write<'a>(
         &self,
         changes: impl Iterator<Item = &'a Changes>,
-        faults: &[Fault],
+        marks: &Marks,
         upkeep: Upkeep,
     ) -> Result<Prepared, Error> {
         let write = || -> Result<WriteTransaction, redb::Error> {
@@ -59,7 +59,7 @@ impl Store {
                     };
                 }
                 let mut rows = transaction.open_table(FAULTS)?;
-                for fault in faults {
+                for fault in &marks.faults {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }

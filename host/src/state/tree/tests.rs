@@ -6,7 +6,7 @@ use super::cut::tests::ranking;
 use super::node::{ITEMS_MAX, Node};
 use super::*;
 use crate::event::Digest;
-use crate::state::{Changes, Checkpoint, Entry, Reader, StateDigest, Store};
+use crate::state::{Changes, Checkpoint, Entry, Marks, Reader, StateDigest, Store};
 
 type Model = BTreeMap<String, Vec<u8>>;
 
@@ -35,7 +35,7 @@ fn commit(store: &Store, model: &mut Model, changes: Vec<(String, Option<Vec<u8>
         }
         all.set(key, value);
     }
-    store.commit(&all, Checkpoint::default(), &[]).unwrap();
+    store.commit(&all, Checkpoint::default(), &Marks::default()).unwrap();
 }
 
 /// Holds the stored tree to the model: node by node, by its root, and by a proof for some keys.
@@ -142,7 +142,7 @@ fn a_tree_left_behind_is_built_and_says_the_same_before() {
         let mut changes = Changes::default();
         entries.iter().for_each(|(key, value)| changes.set(key.clone(), Some(value.clone())));
         model.extend(entries);
-        store.commit_on_the_way(&changes, Checkpoint::default(), &[]).unwrap();
+        store.commit_on_the_way(&changes, Checkpoint::default(), &Marks::default()).unwrap();
         let reader = store.reader().unwrap();
         assert!(!reader.has_tree());
         assert_eq!(reader.digest().unwrap(), digest_of(&model));
@@ -160,7 +160,7 @@ fn a_tree_left_behind_is_built_and_says_the_same_before() {
     let mut one = Changes::default();
     one.set("0".to_owned(), None);
     model.remove("0");
-    store.commit_on_the_way(&one, Checkpoint::default(), &[]).unwrap();
+    store.commit_on_the_way(&one, Checkpoint::default(), &Marks::default()).unwrap();
     compare("kept", &store, &model, &["0".to_owned()]);
 }
 
