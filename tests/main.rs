@@ -19,6 +19,7 @@ mod model;
 mod projects;
 mod served;
 mod service;
+mod state_tree;
 mod tidy;
 mod traces;
 mod upcasting;
