@@ -16,6 +16,7 @@ mod data;
 mod languages;
 mod latency;
 mod open;
+mod prices;
 mod rebuild;
 mod report;
 mod size;
@@ -28,10 +29,11 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
+    ("prices", prices::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
