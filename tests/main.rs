@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod determinism;
 mod example;
+mod fuel;
 mod full_disk;
 mod misbehaving;
 mod model;

@@ -16,6 +16,7 @@ mod data;
 mod languages;
 mod latency;
 mod open;
+mod prices;
 mod rebuild;
 mod report;
 mod size;
@@ -29,11 +30,12 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
     ("tree", tree::run),
+    ("prices", prices::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
