@@ -15,6 +15,7 @@
 mod append;
 mod catalogue;
 mod compare;
+mod debug;
 mod error;
 mod faults;
 mod feed;
@@ -32,8 +33,10 @@ mod outlet;
 mod plugins;
 mod portion;
 mod progress;
+mod quarantine;
 mod reading;
 mod recent;
+mod redrive;
 mod render;
 mod replay;
 mod running;
@@ -52,6 +55,7 @@ mod worker;
 pub use append::Ticket;
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
+pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
 pub use head::HeadWatch;
 pub use identity::Deployment;
@@ -63,6 +67,7 @@ pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use reading::{Reach, Snapshot};
+pub use redrive::Which;
 pub use render::event_to_json;
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
@@ -92,7 +97,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size};
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -5,6 +5,7 @@ mod commit;
 mod digest;
 mod marks;
 mod overlay;
+mod quarantine;
 mod storage;
 mod store;
 
@@ -16,6 +17,7 @@ pub use commit::Prepared;
 pub use digest::StateDigest;
 pub use marks::Marks;
 pub use overlay::Overlay;
+pub use quarantine::{SetAside, SetAsideTotals};
 pub use store::{Checkpoint, Fault, Reader, Size, Store};
 
 use std::path::PathBuf;

@@ -69,6 +69,8 @@ pub enum FaultPolicy {
     Halt,
     /// Record the fault and go on with the next event.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl FaultPolicy {
@@ -76,6 +78,7 @@ impl FaultPolicy {
         match self {
             Self::Halt => "halt",
             Self::Skip => "skip",
+            Self::Quarantine => "quarantine",
         }
     }
 }

@@ -22,11 +22,11 @@ pub(super) fn of_projection(event: EventRef<'_>, plugin: Digest, failure: &Failu
 }
 
 /// What is recorded of an upcaster's failure.
-pub(super) fn of_upcaster(failed: super::UpcastFault) -> Fault {
+pub(super) fn of_upcaster(failed: &super::UpcastFault) -> Fault {
     Fault {
         sequence: failed.sequence.0,
-        stream: failed.stream,
-        event_type: failed.event_type,
+        stream: failed.stream.clone(),
+        event_type: failed.event_type.clone(),
         schema_version: failed.schema_version.0,
         plugin: failed.upcaster.to_string(),
         kind: kind(&failed.failure).to_owned(),
@@ -62,7 +62,7 @@ pub(super) fn kind(failure: &Failure) -> &'static str {
     }
 }
 
-fn backtrace(failure: &Failure) -> Option<String> {
+pub(super) fn backtrace(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Trap { backtrace, .. } if !backtrace.is_empty() => Some(cut(backtrace.clone())),
         Failure::Trap { .. }
@@ -78,7 +78,7 @@ fn backtrace(failure: &Failure) -> Option<String> {
 }
 
 /// What the plugin logged and printed, as one text.
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     let mut text = String::new();
     for message in &output.log {
         writeln!(text, "{}: {}", level(message.level), message.text).expect("writing to memory cannot fail");

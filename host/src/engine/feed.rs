@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::portion::Portion;
+use super::quarantine::{Quarantine, STREAMS_MAX};
 use super::{FaultPolicy, Sizing, UpcastFault, faults};
-use crate::event::{Batch, EventRef};
+use crate::event::{Batch, EventRef, Sequence};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
-use crate::state::{Fault, Overlay};
+use crate::state::{Fault, Overlay, Reader};
 
 /// A projection with all that it needs to take events.
 pub(super) struct Feed {
@@ -16,25 +18,24 @@ pub(super) struct Feed {
     pub(super) parameters: Arc<str>,
     pub(super) policy: FaultPolicy,
     pub(super) sizing: Sizing,
+    pub(super) quarantine: Quarantine,
     /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
     pub(super) stop: Arc<AtomicBool>,
     is_strict: bool,
     overlay: Arc<Mutex<Overlay>>,
 }
 
-/// What became of a batch. Everything before the end of `fed` is in the overlay or among the faults.
+/// What became of a batch. Every event before that at which it stopped is in the overlay, among the faults or set aside.
 #[derive(Debug, Default)]
 pub(super) struct Fed {
-    /// How many of the rows, from the first, are done with.
-    pub(super) rows: usize,
-    /// How many of those the plugin folded.
+    /// How many events the plugin folded.
     pub(super) folded: u64,
     pub(super) fuel: u64,
     /// The most memory that one of the calls had.
     pub(super) memory_bytes: usize,
     /// How long the last call took.
     pub(super) call_took: Duration,
-    /// Events that were passed over.
+    /// What is recorded of events that were passed over.
     pub(super) skipped: Vec<Fault>,
     pub(super) stopped: Option<Stopped>,
 }
@@ -42,10 +43,20 @@ pub(super) struct Fed {
 /// Why a feed cannot go on with the next event.
 #[derive(Clone, Debug)]
 pub(super) enum Stopped {
-    /// The event's verdict under the policy `halt`.
+    /// A verdict on the event that the policy does not pass over.
     Fault(Box<Fault>),
     /// No verdict: the same event may go well when it is tried again.
-    Pause(String),
+    Pause { before: Sequence, reason: String },
+}
+
+impl Stopped {
+    /// The event that it cannot go on with.
+    pub(super) fn before(&self) -> Sequence {
+        match self {
+            Self::Fault(fault) => Sequence(fault.sequence),
+            Self::Pause { before, .. } => *before,
+        }
+    }
 }
 
 impl Feed {
@@ -61,22 +72,55 @@ impl Feed {
             parameters,
             policy,
             sizing,
+            quarantine: Quarantine::default(),
             stop: Arc::default(),
             is_strict: false,
             overlay: Arc::new(Mutex::new(overlay)),
         }
     }
 
+    /// One that goes on from that snapshot of the state.
+    pub(super) fn of(
+        projection: Arc<plugin::Projection>,
+        parameters: Arc<str>,
+        policy: FaultPolicy,
+        sizing: Sizing,
+        reader: Reader,
+    ) -> Result<Self, crate::state::Error> {
+        let quarantine = Quarantine::of(&reader)?;
+        Ok(Self { quarantine, ..Self::new(projection, parameters, policy, sizing, Overlay::new(reader)) })
+    }
+
+    /// Begins anew from that snapshot of the state.
+    pub(super) fn reset(&mut self, reader: Reader) -> Result<(), crate::state::Error> {
+        self.quarantine = Quarantine::of(&reader)?;
+        *self.overlay() = Overlay::new(reader);
+        Ok(())
+    }
+
     pub(super) fn overlay(&self) -> MutexGuard<'_, Overlay> {
         lock(&self.overlay)
     }
 
+    /// Feeds a part of the log, with the event at its end that could not be upcast, if there is one.
+    pub(super) fn feed_portion(&mut self, portion: &Portion) -> Fed {
+        let mut fed = self.feed(&portion.batch);
+        if fed.stopped.is_none()
+            && let Some(failed) = &portion.failed
+        {
+            self.refuse(failed, &mut fed);
+        }
+        fed
+    }
+
     /// Feeds the rows of a batch in calls of the size that the sizing says.
-    pub(super) fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
+    fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
         let mut fed = Fed::default();
-        while fed.rows < batch.len() && fed.stopped.is_none() {
-            let end = batch.len().min(fed.rows + self.sizing.next());
-            self.feed_range(batch, fed.rows..end, &mut fed);
+        let mut start = 0;
+        while start < batch.len() && fed.stopped.is_none() {
+            let end = batch.len().min(start + self.sizing.next());
+            self.feed_range(batch, start..end, &mut fed);
+            start = end;
         }
         fed
     }
@@ -92,19 +136,37 @@ impl Feed {
         done
     }
 
-    /// Feeds what the caller could not even upcast: a fault of the event, or a pause.
-    pub(super) fn refuse(&self, failed: UpcastFault) -> Result<Fault, Stopped> {
-        if !failed.failure.is_deterministic() {
-            return Err(Stopped::Pause(format!("upcaster {}: {}", failed.name, failed.failure)));
+    /// Feeds what the caller could not even upcast: a fault of the event, or a pause. Of a stream that is quarantined
+    /// it is set aside like any other.
+    fn refuse(&mut self, failed: &UpcastFault, fed: &mut Fed) {
+        if self.quarantine.holds(&failed.stream) {
+            return;
         }
-        let fault = faults::of_upcaster(failed);
-        self.judge(fault)
+        if !failed.failure.is_deterministic() {
+            let reason = format!("upcaster {}: {}", failed.name, failed.failure);
+            fed.stopped = Some(Stopped::Pause { before: failed.sequence, reason });
+            return;
+        }
+        self.judge(faults::of_upcaster(failed), fed);
     }
 
-    /// Feeds these rows in one call if that works.
+    /// Feeds these rows in one call if that works, without those of quarantined streams.
     pub(super) fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        let is_held = |row: usize| self.quarantine.holds(batch.event(row).stream);
+        if self.quarantine.is_empty() || !range.clone().any(is_held) {
+            return self.call(batch, range, fed);
+        }
+        let rest = batch.slice(range).filtered(|event| !self.quarantine.holds(event.stream));
+        if !rest.is_empty() {
+            let rows = 0..rest.len();
+            self.call(&Arc::new(rest), rows, fed);
+        }
+    }
+
+    fn call(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
         if self.stop.load(Ordering::Relaxed) {
-            fed.stopped = Some(Stopped::Pause("it was asked to stop".to_owned()));
+            let before = batch.event(range.start).sequence;
+            fed.stopped = Some(Stopped::Pause { before, reason: "it was asked to stop".to_owned() });
             return;
         }
         let began = Instant::now();
@@ -122,7 +184,6 @@ impl Feed {
             Ok(()) => {
                 self.overlay().keep();
                 self.sizing.succeeded(events, fed.call_took);
-                fed.rows = range.end;
                 fed.folded += events as u64;
                 fed.fuel += usage.fuel;
             }
@@ -150,25 +211,27 @@ impl Feed {
         }
     }
 
-    fn fail(&self, event: EventRef<'_>, failure: &Failure, output: &Output, fed: &mut Fed) {
+    fn fail(&mut self, event: EventRef<'_>, failure: &Failure, output: &Output, fed: &mut Fed) {
         if !failure.is_deterministic() {
-            fed.stopped = Some(Stopped::Pause(failure.to_string()));
+            fed.stopped = Some(Stopped::Pause { before: event.sequence, reason: failure.to_string() });
             return;
         }
-        let fault = faults::of_projection(event, self.projection.digest(), failure, output);
-        match self.judge(fault) {
-            Ok(skipped) => {
-                fed.skipped.push(skipped);
-                fed.rows += 1;
-            }
-            Err(stopped) => fed.stopped = Some(stopped),
-        }
+        self.judge(faults::of_projection(event, self.projection.digest(), failure, output), fed);
     }
 
-    fn judge(&self, fault: Fault) -> Result<Fault, Stopped> {
+    /// Does with a faulty event what the policy says.
+    fn judge(&mut self, mut fault: Fault, fed: &mut Fed) {
         match self.policy {
-            FaultPolicy::Skip => Ok(fault),
-            FaultPolicy::Halt => Err(Stopped::Fault(Box::new(fault))),
+            FaultPolicy::Halt => fed.stopped = Some(Stopped::Fault(Box::new(fault))),
+            FaultPolicy::Skip => fed.skipped.push(fault),
+            FaultPolicy::Quarantine if self.quarantine.is_full() => {
+                fault.message += &format!(" (and {STREAMS_MAX} streams are quarantined already, no more can be)");
+                fed.stopped = Some(Stopped::Fault(Box::new(fault)));
+            }
+            FaultPolicy::Quarantine => {
+                self.quarantine.begin(&fault);
+                fed.skipped.push(fault);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::feed::Feed;
 use super::key::Key;
 use super::outlet::Outlet;
 use super::portion::Want;
-use super::replay::{Replay, overlay_of};
+use super::replay::Replay;
 use super::source::Source;
 use super::worker::{Duty, Worker};
 use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
@@ -172,7 +172,6 @@ impl Engine {
             name: projection.name.clone(),
             sync: projection.sync,
             identity: deployment.identity(),
-            policy: deployment.on_fault,
             is_rebuild,
             takes_over,
         }
@@ -229,14 +228,19 @@ impl Engine {
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
-        let hub = &self.hub;
-        let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
+        let source = self.source(deployment, &plugin)?;
         let parameters = deployment.parameters.as_str().into();
-        let feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        let feed = Feed::of(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, store.reader()?)?;
         let readable = self.projection(name)?.readable().identity();
-        let outlet = Arc::new(Outlet::new(deployment.identity(), hub.running.journal(name, readable)));
+        let outlet = Arc::new(Outlet::new(deployment.identity(), self.hub.running.journal(name, readable)));
         Ok((Replay::new(source, feed, store, outlet)?, plugin))
+    }
+
+    /// Where a deployment's events come from.
+    pub(super) fn source(&self, deployment: &Deployment, plugin: &plugin::Projection) -> Result<Source, Error> {
+        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
+        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
+        Ok(Source::new(log, recent, self.chains_in(deployment)?, want))
     }
 
     /// The chains of a deployment's own upcasters.

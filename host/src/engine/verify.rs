@@ -68,7 +68,7 @@ impl Engine {
     }
 
     /// Builds the state of a deployment up to `target`, on the caller's thread.
-    fn build(
+    pub(super) fn build(
         &self,
         name: &str,
         deployment: &Deployment,
@@ -92,7 +92,7 @@ impl Engine {
         meter.enter(match end {
             End::Reached => Phase::Live,
             End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
-            End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
+            End::Stopped(Stopped::Pause { reason, .. }) => Phase::Paused { reason },
             End::Asked => Phase::Stopped,
         });
         Ok(meter.read())

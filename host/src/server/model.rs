@@ -2,6 +2,12 @@
 //!
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
+mod faults;
+
+pub use faults::{
+    Action, DebugFailure, DebugOutcome, Debugged, DebuggedEvent, QuarantinePage, QuarantinedStream, StateAccess,
+};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -202,7 +208,8 @@ pub struct NewProjection {
     /// A JSON object that the plugin can read.
     #[serde(default)]
     pub parameters: Option<Data>,
-    /// `halt` (stop before the event and keep serving) or `skip` (record the fault and go on).
+    /// `halt` (stop before the event and keep serving), `skip` (record the fault and go on) or `quarantine` (record it,
+    /// set aside the event and all later ones of its stream, and go on with all other streams).
     #[serde(default)]
     pub on_fault: Option<OnFault>,
     #[serde(default, deserialize_with = "super::data::whole")]
@@ -244,6 +251,7 @@ pub struct Upgrade {
 pub enum OnFault {
     Halt,
     Skip,
+    Quarantine,
 }
 
 /// A projection as it is now.
@@ -288,6 +296,13 @@ pub struct State {
     pub events: u64,
     pub fuel: u64,
     pub faults: u64,
+    /// Streams in quarantine.
+    pub quarantined: u64,
+    /// Events of those streams that were set aside.
+    pub set_aside: u64,
+    /// How many of the events that the state before it had set aside are folded in this one, in their places. Absent
+    /// until it has come as far as that one, or where that one has set nothing aside.
+    pub redriven: Option<u64>,
     pub entries: u64,
     pub file_bytes: u64,
     pub events_per_second: f64,

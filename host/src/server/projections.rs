@@ -1,6 +1,8 @@
 //! `/projections`: making, watching and deleting them.
 
+pub(super) mod debug;
 pub(super) mod operate;
+pub(super) mod quarantine;
 
 use std::sync::Arc;
 
@@ -145,6 +147,7 @@ fn policy(on_fault: OnFault) -> FaultPolicy {
     match on_fault {
         OnFault::Halt => FaultPolicy::Halt,
         OnFault::Skip => FaultPolicy::Skip,
+        OnFault::Quarantine => FaultPolicy::Quarantine,
     }
 }
 
@@ -190,6 +193,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         on_fault: match state.deployment.on_fault {
             FaultPolicy::Halt => OnFault::Halt,
             FaultPolicy::Skip => OnFault::Skip,
+            FaultPolicy::Quarantine => OnFault::Quarantine,
         },
         fuel_per_event: state.deployment.fuel_per_event,
         memory_bytes: state.deployment.memory_bytes,
@@ -201,6 +205,9 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         events: state.checkpoint.events,
         fuel: state.checkpoint.fuel,
         faults: state.fault_count,
+        quarantined: state.set_aside.streams,
+        set_aside: state.set_aside.events,
+        redriven: state.redriven,
         entries: state.size.entries,
         file_bytes: state.size.file_bytes,
         events_per_second: state.events_per_second,

@@ -7,7 +7,7 @@ use redb::{Durability, WriteTransaction};
 
 use super::storage::Storage;
 use super::store::{Checkpoint, ENTRIES, FAULTS, META, Store, guarded};
-use super::{Changes, Error, Marks};
+use super::{Changes, Error, Marks, quarantine};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -47,6 +47,7 @@ impl Store {
                     rows.insert(fault.sequence, json.as_slice())?;
                 }
             }
+            quarantine::write(&transaction, marks)?;
             Ok(transaction)
         };
         let transaction = guarded(self.path(), write).inspect_err(|error| reopen_after(error, &self.db))?;

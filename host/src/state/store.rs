@@ -7,8 +7,9 @@
 //! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
+//! | `quarantine` | stream | first sequence set aside, events set aside, last sequence: 3 × 8 bytes little-endian; absent while there is none |
 //!
-//! A commit changes all three in one transaction; see commit.rs.
+//! A commit changes all of them in one transaction; see commit.rs.
 
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +20,7 @@ use redb::{Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableD
 use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
-use super::{Entry, Error, StateDigest};
+use super::{Entry, Error, StateDigest, quarantine};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -80,8 +81,9 @@ pub struct Store {
 pub struct Reader {
     entries: ReadOnlyTable<&'static str, &'static [u8]>,
     faults: ReadOnlyTable<u64, &'static [u8]>,
+    pub(super) quarantine: quarantine::Table,
     checkpoint: Checkpoint,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Without its database a table cannot be read.
     _db: Arc<Storage>,
 }
@@ -166,14 +168,15 @@ impl Store {
         let read = || -> Result<_, redb::Error> {
             let transaction = self.db.begin_read()?;
             let checkpoint = transaction.open_table(META)?.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
-            Ok((checkpoint, transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?))
+            let quarantine = quarantine::open(&transaction)?;
+            Ok((checkpoint, transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?, quarantine))
         };
-        let (checkpoint, entries, faults) = guarded(&self.path, read)?;
+        let (checkpoint, entries, faults, quarantine) = guarded(&self.path, read)?;
         let checkpoint = match checkpoint {
             None => Checkpoint::default(),
             Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
         };
-        Ok(Reader { entries, faults, checkpoint, path: self.path.clone(), _db: Arc::clone(&self.db) })
+        Ok(Reader { entries, faults, quarantine, checkpoint, path: self.path.clone(), _db: Arc::clone(&self.db) })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
@@ -299,8 +302,11 @@ impl Reader {
     }
 
     fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
-        let problem = || "a fault is damaged".to_owned();
-        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
+        serde_json::from_slice(row).map_err(|_| self.unusable("a fault is damaged"))
+    }
+
+    pub(super) fn unusable(&self, problem: &str) -> Error {
+        Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -2,14 +2,19 @@
 
 use super::{Client, Context, Error, status, wait};
 use crate::cli::output::{count, show};
-use crate::server::model::{Fault, Projection, Verified};
+use crate::server::model::{Fault, Projection, State, Verified};
 
 pub(super) fn faults(client: &mut Client, context: &mut Context, name: &str) -> Result<(), Error> {
     let faults: Vec<Fault> = client.get(&wait::path(name, "/faults"))?;
     if faults.is_empty() {
         context.output.remark(&format!("projection {name:?} has no faults"));
     }
-    faults.iter().try_for_each(|fault| context.output.data(fault, readable))
+    faults.iter().try_for_each(|fault| context.output.data(fault, readable))?;
+    let State { quarantined, set_aside, .. } = client.get::<Projection>(&wait::path(name, ""))?.readable;
+    if let Some(text) = status::quarantined(quarantined, set_aside) {
+        context.output.remark(&format!("{text}; `polyfold projection quarantine {name}` lists them"));
+    }
+    Ok(())
 }
 
 /// A fault with all that the plugin said.
