@@ -6,7 +6,7 @@ use super::quarantine::Quarantine;
 use super::states::Scratch;
 use super::{Deployment, Engine, Error, Phase, Progress, Sizing, faults};
 use crate::event::{Batch, Digest, Sequence};
-use crate::plugin::{self, Call, Outcome, StateAccess, StateEncoding, StateError};
+use crate::plugin::{self, Call, Failure, Mishap, Outcome, StateAccess, StateEncoding, StateError};
 use crate::state::{Overlay, Reader};
 
 /// Host calls that are written down; more are counted. A page that people read has fewer.
@@ -92,6 +92,26 @@ pub struct Failed {
     pub backtrace: Option<String>,
 }
 
+impl Failed {
+    fn of(failure: &Failure) -> Self {
+        let message = failure.to_string();
+        match failure {
+            Failure::Verdict(verdict) => {
+                let (kind, backtrace) = (verdict.kind.as_str().to_owned(), faults::backtrace(verdict));
+                Self { is_verdict: true, kind, message, backtrace }
+            }
+            Failure::Mishap(mishap) => {
+                let kind = match mishap {
+                    Mishap::Deadline { .. } => "deadline",
+                    Mishap::StackOverflow => "stack-overflow",
+                    Mishap::Host { .. } => "host",
+                };
+                Self { is_verdict: false, kind: kind.to_owned(), message, backtrace: None }
+            }
+        }
+    }
+}
+
 /// One thing that a plugin did with its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -168,9 +188,8 @@ impl Engine {
         if let Some(failed) = &portion.failed {
             let (stream, event_type) = (failed.stream.clone(), failed.event_type.clone());
             let event = Subject { stream, event_type, schema_version: failed.schema_version.0, payload: None };
-            let fault = faults::of_upcaster(failed);
-            let (is_verdict, kind) = (failed.failure.is_deterministic(), fault.kind);
-            let failed = Failed { is_verdict, kind, message: fault.message, backtrace: fault.backtrace };
+            let why = Failed::of(&failed.failure);
+            let failed = Failed { message: format!("upcaster {}: {}", failed.name, why.message), ..why };
             return Ok(Found::NotLifted { event, failed });
         }
         if live.checkpoint().sequence.next() == at {
@@ -212,12 +231,7 @@ fn ran(
     let parameters = deployment.parameters.as_str().into();
     let state = Box::new(Watch { state: Overlay::new(state), watched: Arc::clone(&watched) });
     let Outcome { usage, output, result, .. } = plugin.apply(Call { events, range: 0..1, parameters, state });
-    let failed = result.err().map(|failure| Failed {
-        is_verdict: failure.is_deterministic(),
-        kind: faults::kind(&failure).to_owned(),
-        message: failure.to_string(),
-        backtrace: faults::backtrace(&failure),
-    });
+    let failed = result.err().map(|failure| Failed::of(&failure));
     let Watched { accesses, left_out, .. } = std::mem::take(&mut *lock(&watched));
     Found::Ran(Box::new(Ran {
         event: subject,

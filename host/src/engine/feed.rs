@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::faults::{self, Ran};
 use super::portion::Portion;
+use super::probe::Probe;
 use super::quarantine::{Quarantine, STREAMS_MAX};
-use super::{FaultPolicy, Sizing, UpcastFault, faults};
+use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef, Sequence};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
 use crate::state::{Fault, Overlay, Reader};
@@ -16,11 +18,17 @@ use crate::state::{Fault, Overlay, Reader};
 pub(super) struct Feed {
     pub(super) projection: Arc<plugin::Projection>,
     pub(super) parameters: Arc<str>,
+    /// The digests of those in force for it: named in its faults.
+    pub(super) upcasters: Vec<String>,
     pub(super) policy: FaultPolicy,
     pub(super) sizing: Sizing,
     pub(super) quarantine: Quarantine,
     /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
     pub(super) stop: Arc<AtomicBool>,
+    /// Folds a share of the batches once more, if there is one.
+    pub(super) probe: Option<Probe>,
+    /// Whether each call is made in an instance that was used before: only to find out whether that matters.
+    pub(super) uses_memory: bool,
     is_strict: bool,
     overlay: Arc<Mutex<Overlay>>,
 }
@@ -37,7 +45,22 @@ pub(super) struct Fed {
     pub(super) call_took: Duration,
     /// What is recorded of events that were passed over.
     pub(super) skipped: Vec<Fault>,
+    /// How many batches were folded once more and came out alike.
+    pub(super) probed: u64,
     pub(super) stopped: Option<Stopped>,
+}
+
+impl Fed {
+    /// Adds what became of the events behind.
+    pub(super) fn add(&mut self, later: Self) {
+        self.folded += later.folded;
+        self.fuel += later.fuel;
+        self.memory_bytes = self.memory_bytes.max(later.memory_bytes);
+        self.call_took = later.call_took;
+        self.skipped.extend(later.skipped);
+        self.probed += later.probed;
+        self.stopped = later.stopped;
+    }
 }
 
 /// Why a feed cannot go on with the next event.
@@ -50,6 +73,14 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
+    /// Whether it is a verdict.
+    pub(super) fn is_fault(&self) -> bool {
+        match self {
+            Self::Fault(_) => true,
+            Self::Pause { .. } => false,
+        }
+    }
+
     /// The event that it cannot go on with.
     pub(super) fn before(&self) -> Sequence {
         match self {
@@ -70,10 +101,13 @@ impl Feed {
         Self {
             projection,
             parameters,
+            upcasters: Vec::new(),
             policy,
             sizing,
             quarantine: Quarantine::default(),
             stop: Arc::default(),
+            probe: None,
+            uses_memory: false,
             is_strict: false,
             overlay: Arc::new(Mutex::new(overlay)),
         }
@@ -89,6 +123,23 @@ impl Feed {
     ) -> Result<Self, crate::state::Error> {
         let quarantine = Quarantine::of(&reader)?;
         Ok(Self { quarantine, ..Self::new(projection, parameters, policy, sizing, Overlay::new(reader)) })
+    }
+
+    /// Another one over the same overlay, which probes nothing.
+    pub(super) fn beside(&self, sizing: Sizing, quarantine: Quarantine) -> Self {
+        Self {
+            projection: Arc::clone(&self.projection),
+            parameters: Arc::clone(&self.parameters),
+            upcasters: self.upcasters.clone(),
+            policy: self.policy,
+            sizing,
+            quarantine,
+            stop: Arc::clone(&self.stop),
+            probe: None,
+            uses_memory: false,
+            is_strict: self.is_strict,
+            overlay: Arc::clone(&self.overlay),
+        }
     }
 
     /// Begins anew from that snapshot of the state.
@@ -114,12 +165,12 @@ impl Feed {
     }
 
     /// Feeds the rows of a batch in calls of the size that the sizing says.
-    fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
+    pub(super) fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
         let mut fed = Fed::default();
         let mut start = 0;
         while start < batch.len() && fed.stopped.is_none() {
             let end = batch.len().min(start + self.sizing.next());
-            self.feed_range(batch, start..end, &mut fed);
+            self.feed_probed(batch, start..end, &mut fed);
             start = end;
         }
         fed
@@ -142,12 +193,13 @@ impl Feed {
         if self.quarantine.holds(&failed.stream) {
             return;
         }
-        if !failed.failure.is_deterministic() {
-            let reason = format!("upcaster {}: {}", failed.name, failed.failure);
-            fed.stopped = Some(Stopped::Pause { before: failed.sequence, reason });
-            return;
+        match &failed.failure {
+            Failure::Verdict(verdict) => self.judge(faults::of_upcaster(failed, verdict, &self.upcasters), fed),
+            Failure::Mishap(mishap) => {
+                let reason = format!("upcaster {}: {mishap}", failed.name);
+                fed.stopped = Some(Stopped::Pause { before: failed.sequence, reason });
+            }
         }
-        self.judge(faults::of_upcaster(failed), fed);
     }
 
     /// Feeds these rows in one call if that works, without those of quarantined streams.
@@ -172,7 +224,7 @@ impl Feed {
         let began = Instant::now();
         let events = range.len();
         self.overlay().begin();
-        let Outcome { usage, output, result, .. } = self.projection.apply(Call {
+        let Outcome { usage, output, result, .. } = self.apply(Call {
             events: Arc::clone(batch),
             range: range.clone(),
             parameters: Arc::clone(&self.parameters),
@@ -189,14 +241,25 @@ impl Feed {
             }
             Err(failure) => {
                 self.overlay().discard();
-                let is_over = self.is_strict && !failure.is_deterministic();
+                let is_over = self.is_strict && failure.verdict().is_none();
                 if failure.may_be_of_one_event() && events > 1 && !is_over {
                     self.feed_halves(batch, range, fed);
                 } else {
-                    self.fail(batch.event(range.start), &failure, &output, fed);
+                    self.fail(batch.event(range.start), &failure, (usage.fuel, &output), fed);
                 }
             }
         }
+    }
+
+    fn apply(&self, call: Call) -> Outcome {
+        if !self.uses_memory {
+            return self.projection.apply(call);
+        }
+        self.projection.apply_in_used(call, || {
+            let mut overlay = self.overlay();
+            overlay.discard();
+            overlay.begin();
+        })
     }
 
     fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
@@ -211,12 +274,16 @@ impl Feed {
         }
     }
 
-    fn fail(&mut self, event: EventRef<'_>, failure: &Failure, output: &Output, fed: &mut Fed) {
-        if !failure.is_deterministic() {
-            fed.stopped = Some(Stopped::Pause { before: event.sequence, reason: failure.to_string() });
-            return;
+    fn fail(&mut self, event: EventRef<'_>, failure: &Failure, (fuel, output): (u64, &Output), fed: &mut Fed) {
+        match failure {
+            Failure::Verdict(verdict) => {
+                let ran = Ran { plugin: self.projection.digest(), upcasters: &self.upcasters, fuel, output };
+                self.judge(faults::of_projection(event, verdict, &ran), fed);
+            }
+            Failure::Mishap(mishap) => {
+                fed.stopped = Some(Stopped::Pause { before: event.sequence, reason: mishap.to_string() });
+            }
         }
-        self.judge(faults::of_projection(event, self.projection.digest(), failure, output), fed);
     }
 
     /// Does with a faulty event what the policy says.

@@ -230,7 +230,8 @@ impl Engine {
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
         let source = self.source(deployment, &plugin)?;
         let parameters = deployment.parameters.as_str().into();
-        let feed = Feed::of(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, store.reader()?)?;
+        let mut feed = Feed::of(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, store.reader()?)?;
+        feed.upcasters.clone_from(&deployment.upcasters);
         let readable = self.projection(name)?.readable().identity();
         let outlet = Arc::new(Outlet::new(deployment.identity(), self.hub.running.journal(name, readable)));
         Ok((Replay::new(source, feed, store, outlet)?, plugin))

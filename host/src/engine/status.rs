@@ -41,6 +41,8 @@ pub struct StateStatus {
     pub phase: Phase,
     pub events_per_second: f64,
     pub memory_bytes_peak: u64,
+    /// Batches that were folded once more and came out alike, since its worker began.
+    pub probed: u64,
     pub batch_seconds: f64,
     /// How far it is built anew beside itself, if it is.
     pub rebuilt: Option<Sequence>,
@@ -138,6 +140,7 @@ impl Engine {
             phase: progress.phase,
             events_per_second: progress.events_per_second,
             memory_bytes_peak: progress.memory_bytes_peak,
+            probed: progress.probed,
             batch_seconds: progress.batch_seconds,
             rebuilt: rebuild.map(|rebuild| rebuild.meter.read().sequence),
             last_error: progress.last_error,

@@ -40,7 +40,7 @@ impl Engine {
             if let Some(failed) = portion.failed.filter(|_| !taken.is_full()) {
                 let is_passed_over = match deployment.on_fault {
                     FaultPolicy::Halt => false,
-                    FaultPolicy::Skip => failed.failure.is_deterministic(),
+                    FaultPolicy::Skip => failed.failure.verdict().is_some(),
                     // What comes behind it in its stream is set aside, which no trace without that event could show.
                     FaultPolicy::Quarantine => false,
                 };
