@@ -14,6 +14,7 @@
 
 mod append;
 mod catalogue;
+mod code;
 mod compare;
 mod debug;
 mod error;
@@ -33,6 +34,7 @@ mod outlet;
 mod plugins;
 mod portion;
 mod probe;
+mod prober;
 mod progress;
 mod quarantine;
 mod reading;
@@ -55,7 +57,7 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
@@ -82,7 +84,7 @@ pub use trace::{
 };
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
-pub use verify::{Difference, Verification};
+pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
@@ -113,6 +115,7 @@ use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
+use prober::Prober;
 use running::Running;
 use states::States;
 
@@ -124,12 +127,19 @@ pub struct Options {
     pub lock_wait: std::time::Duration,
     /// What this process is, for whoever finds the directory in use; may be empty.
     pub holder: String,
+    /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
+    pub probe: Option<Share>,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
+        Self {
+            log: log::Options::default(),
+            lock_wait: std::time::Duration::from_secs(10),
+            holder: String::new(),
+            probe: None,
+        }
     }
 }
 
@@ -139,6 +149,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    prober: Option<Prober>,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -183,10 +194,12 @@ impl Engine {
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            prober: options.probe.map(Prober::new).transpose()?,
             starting: Mutex::default(),
             lock,
         };
         engine.purge()?;
+        engine.remove_unknown_snapshots();
         engine.start_sync();
         Ok(engine)
     }

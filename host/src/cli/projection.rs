@@ -8,6 +8,7 @@ mod quarantine;
 mod read;
 mod status;
 mod upgrade;
+mod verify;
 
 use clap::{Subcommand, ValueEnum};
 
@@ -54,8 +55,8 @@ pub(super) enum Command {
         #[arg(long)]
         previous: bool,
     },
-    /// Build the state anew with other batch sizes and compare it with the one that serves.
-    Verify { name: String },
+    /// Build the state anew in other batches, by code compiled anew, and compare it with the one that serves.
+    Verify(verify::Verify),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -101,7 +102,7 @@ impl Command {
                 let how = if previous { "/abandon?state=previous" } else { "/abandon?state=building" };
                 upgrade::switch(client, context, &name, how)
             }
-            Self::Verify { name } => check::verify(client, context, &name),
+            Self::Verify(verify) => verify.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

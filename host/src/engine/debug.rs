@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::code::Code;
 use super::quarantine::Quarantine;
 use super::states::Scratch;
+use super::verify::build;
 use super::{Deployment, Engine, Error, Phase, Progress, Sizing, faults};
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::{self, Call, Failure, Mishap, Outcome, StateAccess, StateEncoding, StateError};
@@ -161,9 +163,9 @@ impl Engine {
         if at == Sequence::ZERO || at > head {
             return Err(Error::UnknownEvent { sequence: at, head });
         }
-        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let found = self.found(name, deployment, &plugin, at, watch)?;
-        let (identity, encoding) = (deployment.identity(), plugin.manifest().state_encoding);
+        let code = self.code(deployment)?;
+        let found = self.found(name, deployment, &code, at, watch)?;
+        let (identity, encoding) = (deployment.identity(), code.plugin.manifest().state_encoding);
         Ok(Debugged { sequence: at, identity, encoding, found })
     }
 
@@ -171,11 +173,11 @@ impl Engine {
         &self,
         name: &str,
         deployment: &Deployment,
-        plugin: &Arc<plugin::Projection>,
+        code: &Code,
         at: Sequence,
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Found, Error> {
-        let portion = self.source(deployment, plugin)?.read(at, at)?;
+        let portion = self.source(deployment, code).read(at, at)?;
         let live = self.store_of(name, deployment)?.reader()?;
         let streams = portion.batch.iter().map(|event| event.stream);
         let Some(stream) = streams.chain(portion.failed.iter().map(|failed| failed.stream.as_str())).next() else {
@@ -193,11 +195,11 @@ impl Engine {
             return Ok(Found::NotLifted { event, failed });
         }
         if live.checkpoint().sequence.next() == at {
-            return Ok(ran(deployment, plugin, portion.batch, live, Before::Live));
+            return Ok(ran(deployment, &code.plugin, portion.batch, live, Before::Live));
         }
         let scratch = Scratch(self.hub.states.scratch(name, deployment.identity())?);
-        let sizing = Sizing::adaptive();
-        let progress = self.build(name, deployment, &scratch.0, sizing, at.previous(), watch)?;
+        let replay = self.replay_with(name, deployment, code, Arc::clone(&scratch.0), Sizing::adaptive())?;
+        let progress = build(replay, at.previous(), watch)?;
         match progress.phase {
             Phase::Live => {}
             phase @ (Phase::Replaying
@@ -209,7 +211,7 @@ impl Engine {
                 return Err(Error::EndsBefore { name, wanted: at, reached, why: phase.to_string() });
             }
         }
-        Ok(ran(deployment, plugin, portion.batch, scratch.0.reader()?, Before::Replayed))
+        Ok(ran(deployment, &code.plugin, portion.batch, scratch.0.reader()?, Before::Replayed))
     }
 }
 

@@ -16,7 +16,7 @@ use super::accept::Form;
 use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
-use super::model::{self, Fault, NewProjection, OnFault, Projection};
+use super::model::{self, Fault, KeptSnapshot, NewProjection, OnFault, Projection};
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
@@ -179,6 +179,11 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         is_serving: status.is_serving,
         building: status.building.as_ref().map(|state| shown_state(state, head)),
         previous: status.previous.as_ref().map(|state| shown_state(state, head)),
+        snapshot: status.projection.kept_snapshot().map(|kept| KeptSnapshot {
+            identity: kept.identity.clone(),
+            sequence: kept.sequence,
+            digest: kept.digest.clone(),
+        }),
     })
 }
 
@@ -218,6 +223,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         quarantined: state.set_aside.streams,
         set_aside: state.set_aside.events,
         redriven: state.redriven,
+        probed: state.probed,
         entries: state.size.entries,
         file_bytes: state.size.file_bytes,
         events_per_second: state.events_per_second,

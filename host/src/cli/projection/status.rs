@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
-use crate::server::model::{OnFault, Projection, State};
+use crate::server::model::{KeptSnapshot, OnFault, Projection, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
@@ -30,6 +30,8 @@ struct Row {
     quarantined: u64,
     set_aside: u64,
     redriven: Option<u64>,
+    probed: u64,
+    snapshot: Option<KeptSnapshot>,
     entries: u64,
     file_bytes: u64,
     last_error: Option<String>,
@@ -63,7 +65,8 @@ impl Beside {
 impl From<Projection> for Row {
     fn from(projection: Projection) -> Self {
         let phase = wait::phase(&projection.readable);
-        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous } = projection;
+        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, snapshot } =
+            projection;
         Self {
             name,
             plugin: readable.plugin,
@@ -86,6 +89,8 @@ impl From<Projection> for Row {
             quarantined: readable.quarantined,
             set_aside: readable.set_aside,
             redriven: readable.redriven,
+            probed: readable.probed,
+            snapshot,
             entries: readable.entries,
             file_bytes: readable.file_bytes,
             last_error: readable.last_error,
@@ -137,10 +142,21 @@ fn long(row: &Row) -> String {
         ("faults", format!("{}, on fault {on_fault}", count(row.faults))),
         ("entries", format!("{}, file {}", count(row.entries), size(row.file_bytes))),
     ];
-    let quarantine =
-        [("quarantine", quarantined(row.quarantined, row.set_aside)), ("redriven", redriven(row.redriven))];
-    let quarantine = quarantine.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    rows.into_iter().chain(quarantine).map(|(name, value)| format!("{name:<11} {value}")).collect::<Vec<_>>().join("\n")
+    let snapshot = row.snapshot.as_ref().map(|kept| format!("verified and kept at sequence {}", count(kept.sequence)));
+    let probed = (row.probed > 0).then(|| format!("{}, all alike", batches(row.probed)));
+    let others = [
+        ("quarantine", quarantined(row.quarantined, row.set_aside)),
+        ("redriven", redriven(row.redriven)),
+        ("probed", probed),
+        ("snapshot", snapshot),
+    ];
+    let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    rows.into_iter().chain(others).map(|(name, value)| format!("{name:<11} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// So many batches.
+pub(super) fn batches(number: u64) -> String {
+    if number == 1 { "1 batch".to_owned() } else { format!("{} batches", count(number)) }
 }
 
 /// What is in quarantine, if anything is.

@@ -30,8 +30,8 @@ impl Engine {
     /// If a trace cannot hold it, or the projection pauses on it.
     pub fn record(&self, name: &str, slice: Slice) -> Result<Trace, Error> {
         let deployment = self.projection(name)?.readable().clone();
-        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let source = self.source(&deployment, &plugin)?;
+        let code = self.code(&deployment)?;
+        let (plugin, source) = (Arc::clone(&code.plugin), self.source(&deployment, &code));
         let mut taken = Taken::of(slice, self.head().sequence());
         while let Some(from) = taken.from() {
             let portion = source.read(from, taken.to)?;
