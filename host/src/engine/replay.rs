@@ -322,7 +322,7 @@ pub(super) fn page_events(batch: &Batch, start: usize) -> usize {
 
 fn commit_all(store: &Store, outlet: &Outlet, commits: &Receiver<Commit>, done: &SyncSender<Result<(), Error>>) {
     for commit in commits {
-        let result = outlet.publish(store, &commit.changes, commit.checkpoint, &commit.marks);
+        let result = outlet.publish_on_the_way(store, &commit.changes, commit.checkpoint, &commit.marks);
         if done.send(result.map_err(Error::from)).is_err() {
             return;
         }

@@ -242,6 +242,7 @@ impl Rider {
             let prepared = self.replay.prepare_live()?;
             self.replay.commit_live(prepared, head.chain)?;
         }
+        self.replay.store.build_tree()?;
         self.show();
         Ok(())
     }

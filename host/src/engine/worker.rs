@@ -201,6 +201,7 @@ impl Follower {
             End::Reached => {}
             End::Stopped(Stopped::Fault(fault)) => {
                 replay.commit(true)?;
+                replay.store.build_tree()?;
                 // What is built anew comes to the same fault as what was there, and may be sound where that was damaged.
                 if self.is_rebuild.get() {
                     self.take_over(replay)?;
@@ -214,6 +215,8 @@ impl Follower {
             End::Asked => return Ok(Stepped::Asked),
         }
         replay.commit(false)?;
+        // What a long way here left behind; usually there is nothing.
+        replay.store.build_tree()?;
         if !replay.meter.is_live() {
             replay.commit(true)?;
             replay.meter.enter(Phase::Live);

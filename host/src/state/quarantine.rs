@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 
-use super::store::{Reader, guarded};
-use super::{Error, Marks};
+use super::store::guarded;
+use super::{Error, Marks, Reader};
 use crate::event::Sequence;
 
 /// Made by the first commit that sets something aside.
