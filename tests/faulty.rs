@@ -38,7 +38,40 @@ fn a_stream_in_quarantine_is_shown_and_redriven_by_an_upgrade() {
             &["projection", "quarantine", "journal", "--limit", "1", "--json"],
             &["projection", "get", "journal", "all"],
         ],
-        expect![[""]],
+        expect![[r#"
+            $ projection create journal --on-fault quarantine
+            projection journal: 3 entries at sequence 5, live; 1 fault, see `polyfold projection faults journal`; 1 stream, 2 events set aside
+            exit 0
+            $ projection status journal
+            projection  journal
+            plugin      journal@0.1.0
+            identity    DIGEST
+            building    -
+            previous    -
+            parameters  {}
+            state       caught up
+            checkpoint  5 of 5, 0 behind
+            events      3 folded, 26,008 fuel
+            faults      1, on fault quarantine
+            entries     3, file 56.00 KiB
+            quarantine  1 stream, 2 events set aside
+            exit 0
+            $ projection faults journal
+            sequence 2  order/2  order.placed v1  error: it says: order.placed, schema version 1: this event is refused
+              plugin: DIGEST
+              fuel: 3,609
+            ! 1 stream, 2 events set aside; `polyfold projection quarantine journal` lists them
+            exit 0
+            $ projection quarantine journal
+            order/2  2 events set aside, from sequence 2 to 4
+            exit 0
+            $ projection quarantine journal --limit 1 --json
+            {"stream":"order/2","first":2,"events":2,"last":4}
+            exit 0
+            $ projection get journal all
+            [1,3,5]
+            exit 0
+        "#]],
     );
     environment.install(&["journal_v2"]);
     check(
@@ -49,7 +82,21 @@ fn a_stream_in_quarantine_is_shown_and_redriven_by_an_upgrade() {
             &["projection", "quarantine", "journal", "--state", "previous"],
             &["projection", "quarantine", "journal"],
         ],
-        expect![[""]],
+        expect![[r#"
+            $ projection upgrade journal --auto-promote
+            projection journal: 4 entries at sequence 5, live
+            ! folded 2 events that the state before had set aside, in order
+            exit 0
+            $ projection get journal all
+            [1,2,3,4,5]
+            exit 0
+            $ projection quarantine journal --state previous
+            order/2  2 events set aside, from sequence 2 to 4
+            exit 0
+            $ projection quarantine journal
+            ! projection "journal" has no stream in quarantine
+            exit 0
+        "#]],
     );
 }
 
@@ -65,7 +112,31 @@ fn one_event_is_debugged() {
             &["projection", "debug", "journal", "--at", "4"],
             &["projection", "debug", "journal", "--at", "6"],
         ],
-        expect![[""]],
+        expect![[r#"
+            $ projection debug journal --at 3
+            sequence 3  order/1  order.placed v1
+              data: 2
+              over the state at sequence 2, built from the log for this
+              read stream/order/1 = [1]
+              wrote stream/order/1 = [1,3]
+              read all = [1]
+              wrote all = [1,3]
+              folded: 9,945 fuel, 1.06 MiB
+            exit 0
+            $ projection debug journal --at 2
+            sequence 2  order/2  order.placed v1
+              data: {"bad":true}
+              over the state at sequence 1, built from the log for this
+              failed: error: it says: order.placed, schema version 1: this event is refused: 3,609 fuel, 1.06 MiB
+            exit 0
+            $ projection debug journal --at 4
+            sequence 4
+              set aside: its stream is in quarantine since sequence 2; `--at 2` shows why
+            exit 0
+            $ projection debug journal --at 6
+            ! error: the log has no event 6; it ends at 5
+            exit 3
+        "#]],
     );
     let json = environment.ok(&["projection", "debug", "journal", "--at", "3", "--json"]);
     let debugged: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -80,11 +151,27 @@ fn a_state_is_verified_by_samples_and_from_a_kept_snapshot() {
     check(
         &environment,
         &[
-            &["projection", "verify", "journal", "--keep-snapshot"],
+            &["projection", "verify", "journal", "--from-snapshot"],
+            &["projection", "verify", "journal", "--sample", "100", "--keep-snapshot"],
+            &["append", "order/1", "order.placed", "5"],
             &["projection", "verify", "journal", "--sample", "100"],
+            &["projection", "verify", "journal", "--from-snapshot"],
             &["projection", "verify", "journal", "--sample", "0"],
         ],
-        expect![[""]],
+        expect![[r#"
+            $ projection verify journal --keep-snapshot
+            projection "journal" is sound: 4 entries at sequence 5, rebuilt with other batch sizes, by code compiled anew, to the same digest DIGEST; 1 batch folded by both compilations, with the same fuel
+            ! a snapshot at sequence 5 is kept
+            exit 0
+            $ projection verify journal --sample 100
+            projection "journal" is sound: 4 entries at sequence 5, replayed from the kept snapshot at sequence 5 in large batches to the same digest DIGEST; 0 batches folded once more, cut elsewhere and by code compiled anew, with the same fuel where they were cut alike
+            exit 0
+            $ projection verify journal --sample 0
+            ! error: invalid value '0' for '--sample <PERCENT>': "0" is no share; give a percentage that is more than 0 and at most 100
+            !
+            ! For more information, try '--help'.
+            exit 2
+        "#]],
     );
     let status = environment.ok(&["projection", "status", "journal"]);
     assert!(status.contains("snapshot    verified and kept at sequence 5"), "{status}");
