@@ -183,8 +183,8 @@ impl Feed {
             return Compared::NotComparable;
         }
         let is_same_cut = !way.contains(&Condition::Cuts) && !way.contains(&Condition::Memory);
-        let fuel = (is_same_cut && live.fuel != other.fuel)
-            .then_some(Unlike::Fuel { live: live.fuel, other: other.fuel });
+        let fuel =
+            (is_same_cut && live.fuel != other.fuel).then_some(Unlike::Fuel { live: live.fuel, other: other.fuel });
         live.unlike(&other, self).or(fuel).map_or(Compared::Alike, Compared::Unlike)
     }
 
