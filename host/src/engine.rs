@@ -14,7 +14,9 @@
 
 mod append;
 mod catalogue;
+mod code;
 mod compare;
+mod debug;
 mod error;
 mod faults;
 mod feed;
@@ -32,12 +34,17 @@ mod outlet;
 mod patience;
 mod plugins;
 mod portion;
+mod probe;
+mod prober;
 mod progress;
+mod quarantine;
 mod reading;
 mod recent;
+mod redrive;
 mod render;
 mod replay;
 mod running;
+mod share;
 mod sizing;
 mod source;
 mod space;
@@ -51,8 +58,9 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
+pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
 pub use head::HeadWatch;
 pub use identity::Deployment;
@@ -64,7 +72,9 @@ pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use reading::{Reach, Snapshot};
+pub use redrive::Which;
 pub use render::event_to_json;
+pub use share::{InvalidShare, Share};
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
@@ -75,7 +85,7 @@ pub use trace::{
 };
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
-pub use verify::{Difference, Verification};
+pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
@@ -93,7 +103,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -106,6 +116,7 @@ use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
+use prober::Prober;
 use running::Running;
 use states::States;
 
@@ -119,6 +130,8 @@ pub struct Options {
     pub holder: String,
     /// The wall time of one call of a plugin, in steps of a tenth of a second. What passes it is paused and tried again.
     pub call_deadline: std::time::Duration,
+    /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
+    pub probe: Option<Share>,
 }
 
 impl Default for Options {
@@ -129,6 +142,7 @@ impl Default for Options {
             lock_wait: std::time::Duration::from_secs(10),
             holder: String::new(),
             call_deadline: plugin::Limits::DEADLINE,
+            probe: None,
         }
     }
 }
@@ -140,6 +154,7 @@ pub struct Engine {
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
     call_deadline: std::time::Duration,
+    prober: Option<Prober>,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -185,10 +200,12 @@ impl Engine {
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             call_deadline: options.call_deadline,
+            prober: options.probe.map(Prober::new).transpose()?,
             starting: Mutex::default(),
             lock,
         };
         engine.purge()?;
+        engine.remove_unknown_snapshots();
         engine.start_sync();
         Ok(engine)
     }

@@ -17,7 +17,7 @@ use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Marks, Overlay, Store};
+use crate::state::{self, Changes, Checkpoint, Marks, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -115,10 +115,9 @@ impl Replay {
 
     /// Goes back to what is in the file, which after a failure may be less than was committed: the rest is in the log.
     pub(super) fn reset(&mut self) -> Result<(), Error> {
-        let overlay = overlay_of(&self.store)?;
+        self.feed.reset(self.store.reader()?)?;
         self.reached = self.store.checkpoint()?;
         self.committed = self.reached.sequence;
-        *self.feed.overlay() = overlay;
         self.marks = Marks::default();
         Ok(())
     }
@@ -136,7 +135,7 @@ impl Replay {
                 return Ok(End::Asked);
             }
             let portion = self.source.read(self.reached.sequence.next(), target)?;
-            if let Some(stopped) = self.take(portion) {
+            if let Some(stopped) = self.take(&portion) {
                 return Ok(End::Stopped(stopped));
             }
         }
@@ -188,7 +187,7 @@ impl Replay {
                 return Ok(End::Asked);
             }
             let portion = incoming.recv().expect("the reader goes on until the target")?;
-            if let Some(stopped) = self.take(portion) {
+            if let Some(stopped) = self.take(&portion) {
                 return Ok(End::Stopped(stopped));
             }
             let kept_bytes = self.feed.overlay().kept_bytes();
@@ -215,30 +214,19 @@ impl Replay {
     }
 
     /// Feeds one portion and moves on behind it, or to the event that stopped it.
-    fn take(&mut self, portion: Portion) -> Option<Stopped> {
-        let mut fed = self.feed.feed(&portion.batch);
+    fn take(&mut self, portion: &Portion) -> Option<Stopped> {
+        let mut fed = self.feed.feed_portion(portion);
+        let stopped_before = fed.stopped.as_ref().map(Stopped::before);
+        self.reached.sequence = stopped_before.map_or(portion.through, Sequence::previous);
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
+        self.feed.quarantine.count(portion, stopped_before);
+        self.marks.set_aside.extend(self.feed.quarantine.take_changed());
         self.marks.faults.append(&mut fed.skipped);
-        if fed.stopped.is_none() {
-            match portion.failed.map(|failed| self.feed.refuse(failed)) {
-                None => self.reached.sequence = portion.through,
-                Some(Ok(skipped)) => {
-                    self.marks.faults.push(skipped);
-                    self.reached.sequence = portion.through;
-                }
-                Some(Err(stopped)) => {
-                    self.reached.sequence = portion.through.previous();
-                    fed.stopped = Some(stopped);
-                }
-            }
-        } else {
-            self.reached.sequence = portion.batch.event(fed.rows).sequence.previous();
-        }
-        self.meter.passed(self.reached.sequence, &fed);
         if let Some(Stopped::Fault(fault)) = &fed.stopped {
             self.marks.faults.push((**fault).clone());
         }
+        self.meter.passed(self.reached.sequence, &fed);
         fed.stopped
     }
 }
@@ -257,6 +245,7 @@ impl Replay {
 
     pub(super) fn drop_live(&mut self, began: Checkpoint) {
         self.feed.overlay().discard();
+        self.feed.quarantine.drop_planned(began.sequence);
         self.reached = began;
     }
 
@@ -267,15 +256,13 @@ impl Replay {
         while start < wanted.len() {
             let end = start + page_events(&wanted, start);
             let portion = self.source.portion(wanted.slice(start..end), through.next(), through);
-            let fed = self.feed.strictly(|feed| feed.feed(&portion.batch));
+            let fed = self.feed.strictly(|feed| feed.feed_portion(&portion));
             self.reached.events += fed.folded;
             self.reached.fuel += fed.fuel;
             if let Some(stopped) = fed.stopped {
                 return Err(stopped);
             }
-            if let Some(failed) = portion.failed {
-                self.feed.strictly(|feed| feed.refuse(failed))?;
-            }
+            self.feed.quarantine.plan(&portion);
             start = end;
         }
         self.reached.sequence = through;
@@ -284,12 +271,18 @@ impl Replay {
 
     /// Whether the file lacks entries that are here.
     pub(super) fn has_changes(&self) -> bool {
-        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty()) || !self.marks.is_empty()
+        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty())
+            || !self.marks.is_empty()
+            || self.feed.quarantine.has_planned()
     }
 
     /// Writes all that the file lacks, kept or begun, without deciding for it.
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
-        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.marks)?)
+        let mut quarantine = self.feed.quarantine.clone();
+        quarantine.keep_planned();
+        let mut marks = self.marks.clone();
+        marks.set_aside.extend(quarantine.take_changed());
+        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }
 
     /// Decides for what was prepared, once everything begun is kept. After an error the way on is [`Replay::reset`].
@@ -302,6 +295,9 @@ impl Replay {
         let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
         overlay.rebase(base);
         drop(overlay);
+        self.feed.quarantine.keep_planned();
+        // They were prepared with the rest.
+        drop(self.feed.quarantine.take_changed());
         self.marks = Marks::default();
         self.committed = checkpoint.sequence;
         Ok(())
@@ -344,9 +340,4 @@ fn background<'scope, T: Send + 'scope>(
         work()
     };
     std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, run).expect("a thread can be started")
-}
-
-/// A feed that starts from what is on disk.
-pub(super) fn overlay_of(store: &Store) -> Result<Overlay, Error> {
-    Ok(Overlay::new(store.reader()?))
 }

@@ -235,7 +235,7 @@ impl Rider {
                 self.replay.commit(true)?;
                 return Err(unavailable(name, Phase::Halted(fault).to_string()));
             }
-            End::Stopped(Stopped::Pause(reason)) => return Err(unavailable(name, reason)),
+            End::Stopped(Stopped::Pause { reason, .. }) => return Err(unavailable(name, reason)),
             End::Asked => return Err(unavailable(name, "it was asked to stop".to_owned())),
         }
         if self.is_unsaved()? {
@@ -294,7 +294,7 @@ fn refusal(name: &str, stopped: Stopped) -> Error {
             kind: fault.kind,
             message: fault.message,
         },
-        Stopped::Pause(reason) => unavailable(name, reason),
+        Stopped::Pause { reason, .. } => unavailable(name, reason),
     }
 }
 

@@ -121,6 +121,33 @@ impl Projection {
 
     /// The same, with another deadline than that of the limits.
     pub fn apply_within(&self, call: Call, deadline: Duration) -> Outcome {
+        self.fold(call, deadline, |running, feed| self.exports.apply(running, feed))
+    }
+
+    /// Folds the same events twice, in one instance that has described itself before: what the plugin keeps in memory is
+    /// there the second time. Calls `forget` in between, so that the state forgets the first time. The fuel is that of the
+    /// second.
+    pub fn apply_in_used(&self, call: Call, forget: impl FnOnce()) -> Outcome {
+        self.fold(call, self.core.limits.deadline, |running, feed| {
+            let fuel = running.store.get_fuel()?;
+            self.exports.describe(running)?;
+            // What it answers is not asked.
+            let _ = self.exports.apply(running, feed)?;
+            forget();
+            running.store.set_fuel(fuel)?;
+            if let Some(fold) = &mut running.store.data_mut().fold {
+                fold.changed_bytes = 0;
+            }
+            self.exports.apply(running, feed)
+        })
+    }
+
+    fn fold(
+        &self,
+        call: Call,
+        deadline: Duration,
+        run: impl FnOnce(&mut Running<'_>, &Feed<'_>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Outcome {
         let Call { events, range, parameters, state } = call;
         let rows = Rows::Range(range.clone());
         let fold = Fold { events: Arc::clone(&events), range, parameters, state, changed_bytes: 0 };
@@ -128,7 +155,7 @@ impl Projection {
         let (ended, result) = match core.feed(&events, rows, self.manifest.payload_encoding) {
             Ok(feed) => {
                 let task = Task { fold: Some(fold), deadline, fuel: feed.fuel };
-                core.run(task, |call| self.exports.apply(call, &feed), |answer| core.price_of_answer(answer, |()| 0))
+                core.run(task, |running| run(running, &feed), |answer| core.price_of_answer(answer, |()| 0))
             }
             Err(failure) => (core.before_it_began(Some(fold), &failure), Err(failure)),
         };

@@ -25,7 +25,14 @@ fn changes(sequence: u64) -> (Changes, Checkpoint) {
 
 fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     let (changes, checkpoint) = changes(sequence);
-    store.commit(&changes, checkpoint, &Marks { faults: vec![fault(sequence)] })
+    let marks = Marks { faults: vec![fault(sequence)], set_aside: [set_aside(sequence)].into() };
+    store.commit(&changes, checkpoint, &marks)
+}
+
+/// One of three streams, of which there is more every third time.
+fn set_aside(sequence: u64) -> (String, SetAside) {
+    let (first, events) = (Sequence(1 + (sequence - 1) % 3), 1 + (sequence - 1) / 3);
+    (format!("a/{first}"), SetAside { first, events, last: Sequence(sequence) })
 }
 
 fn fault(sequence: u64) -> Fault {
@@ -85,6 +92,9 @@ fn a_power_failure_keeps_state_checkpoint_and_faults_together() {
             assert_eq!(store.reader().unwrap().digest().unwrap(), digests[reached as usize], "sync {sync}");
             assert_eq!(store.reader().unwrap().check_tree().unwrap(), None, "sync {sync}, {unsynced:?}");
             assert_eq!(store.faults().unwrap().len() as u64, reached, "sync {sync}, {unsynced:?}");
+            let set_aside = store.reader().unwrap().set_aside(None, usize::MAX).unwrap();
+            let events: u64 = set_aside.iter().map(|(_, set_aside)| set_aside.events).sum();
+            assert_eq!(events, reached, "sync {sync}, {unsynced:?}");
             // Feeding on from there leads to what an undisturbed run makes.
             (reached + 1..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
             assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize], "sync {sync}");
@@ -179,10 +189,26 @@ fn a_state_of_format_1_still_opens() {
     store.build_tree().unwrap();
     assert!(has_tree());
     assert_eq!(store.faults().unwrap(), (1..=COMMITS).map(fault).collect::<Vec<_>>());
+    assert_eq!(store.reader().unwrap().set_aside(None, usize::MAX).unwrap(), []);
     commit(&store, COMMITS + 1).unwrap();
     assert_eq!(store.reader().unwrap().check_tree().unwrap(), None);
+    let set_aside = store.reader().unwrap().set_aside(None, usize::MAX).unwrap();
+    assert_eq!(set_aside, [self::set_aside(COMMITS + 1)]);
     drop(store);
     assert!(Store::open(&path, Digest::ZERO, [7; 16]).unwrap().reader().unwrap().has_tree());
+}
+
+#[test]
+fn quarantined_streams_are_listed_by_pages() {
+    let store = open(CrashingDisk::default()).unwrap();
+    (1..=5).for_each(|sequence| commit(&store, sequence).unwrap());
+    let page = |after, limit| store.reader().unwrap().set_aside(after, limit).unwrap();
+    let of = |first: u64, events, last| {
+        (format!("a/{first}"), SetAside { first: Sequence(first), events, last: Sequence(last) })
+    };
+    assert_eq!(page(None, 2), [of(1, 2, 4), of(2, 2, 5)]);
+    assert_eq!(page(Some("a/2"), 2), [of(3, 1, 3)]);
+    assert_eq!(page(Some("a/3"), 2), []);
 }
 
 /// Where POLYFOLD_FIXTURE names a file, it is the next fixture, to be packed with gzip; only a new format needs one.
