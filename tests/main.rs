@@ -17,6 +17,7 @@ mod full_disk;
 mod misbehaving;
 mod model;
 mod projects;
+mod receipts;
 mod served;
 mod service;
 mod state_tree;

@@ -4,6 +4,8 @@
 //! data directory
 //! ├── lock              held by the one process that has the directory open, with its process id
 //! ├── log.redb          the event log
+//! ├── log.tree          roots of its event tree; safe to delete
+//! ├── host-key          the key that signs receipts, for its owner only
 //! ├── catalogue.json    which plugins are installed and which projections run
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
@@ -33,6 +35,7 @@ mod plugins;
 mod portion;
 mod progress;
 mod reading;
+mod receipt;
 mod recent;
 mod render;
 mod replay;
@@ -63,6 +66,10 @@ pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use reading::{Reach, Snapshot};
+pub use receipt::{
+    Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue,
+    Receipt, Refusal, StateReceipt, check_document,
+};
 pub use render::event_to_json;
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
@@ -131,6 +138,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    key: receipt::KeyFile,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -175,6 +183,7 @@ impl Engine {
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            key: receipt::KeyFile::new(dir),
             starting: Mutex::default(),
             lock,
         };

@@ -4,6 +4,7 @@ pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
 mod read;
+mod receipt;
 mod status;
 mod upgrade;
 
@@ -50,6 +51,10 @@ pub(super) enum Command {
     },
     /// Build the state anew with other batch sizes and compare it with the one that serves.
     Verify { name: String },
+    /// Sign what the state is, for anyone who wants to check it.
+    Receipt(receipt::Receipt),
+    /// Prove what the state holds under a key, or that it holds nothing there, to who has nothing of it.
+    Prove(receipt::Prove),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -91,6 +96,8 @@ impl Command {
                 upgrade::switch(client, context, &name, how)
             }
             Self::Verify { name } => check::verify(client, context, &name),
+            Self::Receipt(receipt) => receipt.run(client, context),
+            Self::Prove(prove) => prove.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::feed::Stopped;
-use super::replay::End;
+use super::replay::{End, Replay};
 use super::states::Scratch;
 use super::{Deployment, Engine, Error, Phase, Progress, Sizing};
 use crate::event::{Digest, Sequence};
@@ -78,25 +78,34 @@ impl Engine {
         mut watch: impl FnMut(&Progress) + Send,
     ) -> Result<Progress, Error> {
         let (mut replay, _) = self.replay(name, deployment, Arc::clone(store), sizing)?;
-        let meter = Arc::clone(&replay.meter);
-        meter.enter(Phase::Replaying);
-        let over = AtomicBool::new(false);
-        let end = std::thread::scope(|scope| {
-            let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
-            let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
-            over.store(true, Ordering::Relaxed);
-            meter.visible(replay.reached().sequence);
-            watcher.join().expect("watching progress does not panic");
-            end
-        })?;
-        meter.enter(match end {
-            End::Reached => Phase::Live,
-            End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
-            End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
-            End::Asked => Phase::Stopped,
-        });
-        Ok(meter.read())
+        run_watched(&mut replay, target, &mut watch)
     }
+}
+
+/// Lets a replay come to `target` on the caller's thread, commits what it made, and says where and why it ended.
+pub(super) fn run_watched(
+    replay: &mut Replay,
+    target: Sequence,
+    watch: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Progress, Error> {
+    let meter = Arc::clone(&replay.meter);
+    meter.enter(Phase::Replaying);
+    let over = AtomicBool::new(false);
+    let end = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut *watch));
+        let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
+        over.store(true, Ordering::Relaxed);
+        meter.visible(replay.reached().sequence);
+        watcher.join().expect("watching progress does not panic");
+        end
+    })?;
+    meter.enter(match end {
+        End::Reached => Phase::Live,
+        End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
+        End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
+        End::Asked => Phase::Stopped,
+    });
+    Ok(meter.read())
 }
 
 fn first_entry(live: &Reader, rebuilt: &Reader) -> Result<Option<Difference>, Error> {

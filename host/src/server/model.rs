@@ -2,6 +2,10 @@
 //!
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
+mod receipt;
+
+pub use receipt::{CheckedReceipt, HostKey};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -28,6 +28,8 @@ pub enum Code {
     InvalidEvent,
     InvalidLine,
     InvalidParameters,
+    /// It is no receipt and no proof.
+    InvalidReceipt,
     UnknownPlugin,
     AmbiguousPlugin,
     PluginRefused,
@@ -37,6 +39,7 @@ pub enum Code {
     ProjectionExists,
     UnknownView,
     UnknownKey,
+    UnknownEvent,
     UnknownToken,
     /// There is nothing that is being built, or that served before.
     NoOtherState,
@@ -66,6 +69,7 @@ impl Code {
             | Self::UnknownProjection
             | Self::UnknownView
             | Self::UnknownKey
+            | Self::UnknownEvent
             | Self::UnknownToken => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
@@ -82,6 +86,7 @@ impl Code {
             Self::InvalidEvent
             | Self::InvalidLine
             | Self::InvalidParameters
+            | Self::InvalidReceipt
             | Self::PluginRefused
             | Self::RefusedByProjection => 422,
             Self::Damaged | Self::Internal => 500,
@@ -183,6 +188,8 @@ impl From<&Error> for Problem {
             | Error::Upcast { sequence, .. }
             | Error::Envelope { sequence, .. }
             | Error::TraceStopped { sequence, .. }
+            | Error::CheckStopped { sequence, .. }
+            | Error::UnknownEvent { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
             _ => problem,
@@ -208,6 +215,7 @@ fn code_of(error: &Error) -> Code {
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
         | E::Catalogue { .. }
+        | E::HostKey { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
         E::Plugin(PluginError::Missing { .. }) | E::UpcasterGone { .. } | E::UnknownPlugin(_) => Code::UnknownPlugin,
@@ -228,11 +236,17 @@ fn code_of(error: &Error) -> Code {
         E::DiskFull { .. } => Code::DiskFull,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
+        E::UnknownEvent { .. } => Code::UnknownEvent,
+        E::Document(_) => Code::InvalidReceipt,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
         E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
         E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
-        E::NotCompared { .. } | E::TraceStopped { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,
+        E::NotCompared { .. }
+        | E::TraceStopped { .. }
+        | E::CheckStopped { .. }
+        | E::InUse { .. }
+        | E::WriterStopped => Code::Busy,
     }
 }
 
