@@ -17,6 +17,7 @@ mod languages;
 mod latency;
 mod open;
 mod rebuild;
+mod receipts;
 mod report;
 mod size;
 mod sqlite;
@@ -29,11 +30,12 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
     ("tree", tree::run),
+    ("receipts", receipts::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
