@@ -22,6 +22,7 @@ mod model;
 mod probing;
 mod projects;
 mod quarantine;
+mod receipts;
 mod served;
 mod service;
 mod state_tree;

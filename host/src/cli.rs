@@ -12,6 +12,7 @@ mod plugin;
 mod project;
 mod projection;
 mod read;
+mod receipt;
 mod selection;
 mod serve;
 mod settings;
@@ -80,6 +81,9 @@ enum Command {
     /// Show and check the event log.
     #[command(subcommand)]
     Log(log::Command),
+    /// Check receipts and proofs, and show the key that signs those of this host.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
     /// Make, list and revoke tokens for clients on other machines.
     #[command(subcommand)]
     Token(token::Command),
@@ -145,6 +149,7 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),
+        Command::Receipt(command) => command.run(context),
         Command::Token(command) => command.run(context),
         Command::Config(config) => config.run(context),
         Command::Completions { shell } => {

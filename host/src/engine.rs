@@ -4,6 +4,8 @@
 //! data directory
 //! ├── lock              held by the one process that has the directory open, with its process id
 //! ├── log.redb          the event log
+//! ├── log.tree          roots of its event tree; safe to delete
+//! ├── host-key          the key that signs receipts, for its owner only
 //! ├── catalogue.json    which plugins are installed and which projections run
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
@@ -39,6 +41,7 @@ mod prober;
 mod progress;
 mod quarantine;
 mod reading;
+mod receipt;
 mod recent;
 mod redrive;
 mod render;
@@ -72,6 +75,10 @@ pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use reading::{Reach, Snapshot};
+pub use receipt::{
+    Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue,
+    Receipt, Refusal, StateReceipt, check_document,
+};
 pub use redrive::Which;
 pub use render::event_to_json;
 pub use share::{InvalidShare, Share};
@@ -155,6 +162,7 @@ pub struct Engine {
     sandbox: plugin::Sandbox,
     call_deadline: std::time::Duration,
     prober: Option<Prober>,
+    key: receipt::KeyFile,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -201,6 +209,7 @@ impl Engine {
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             call_deadline: options.call_deadline,
             prober: options.probe.map(Prober::new).transpose()?,
+            key: receipt::KeyFile::new(dir),
             starting: Mutex::default(),
             lock,
         };

@@ -19,6 +19,7 @@ mod params;
 mod plugins;
 pub mod problem;
 mod projections;
+mod receipts;
 mod serve;
 mod service;
 mod sse;
@@ -138,6 +139,11 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::operate::verify))
         .routes(routes!(compare::compare))
         .routes(routes!(trace::projection))
+        .routes(routes!(receipts::of_projection))
+        .routes(routes!(receipts::entry))
+        .routes(routes!(receipts::event))
+        .routes(routes!(receipts::key))
+        .routes(routes!(receipts::check))
         .routes(routes!(state::scan))
         .routes(routes!(state::get))
         .routes(routes!(state::view))

@@ -45,6 +45,7 @@ enum Way {
 pub(super) enum Content {
     Nothing,
     Json(Vec<u8>),
+    Cbor(Vec<u8>),
     /// A plugin's file.
     Component(Vec<u8>),
     /// Lines of JSON, as they lie in the file.
@@ -174,6 +175,7 @@ fn request(method: Method, path: &str, accept: &'static str, content: Content) -
     let request = match content {
         Content::Nothing => request.body(Body::empty()),
         Content::Json(json) => request.header(CONTENT_TYPE, "application/json").body(Body::from(json)),
+        Content::Cbor(cbor) => request.header(CONTENT_TYPE, "application/cbor").body(Body::from(cbor)),
         Content::Component(bytes) => request.header(CONTENT_TYPE, "application/wasm").body(Body::from(bytes)),
         Content::Lines { lines, is_gzip } => {
             let request = request.header(CONTENT_TYPE, NDJSON);

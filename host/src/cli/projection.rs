@@ -6,6 +6,7 @@ pub(super) mod create;
 mod debug;
 mod quarantine;
 mod read;
+mod receipt;
 mod status;
 mod upgrade;
 mod verify;
@@ -57,6 +58,10 @@ pub(super) enum Command {
     },
     /// Build the state anew in other batches, by code compiled anew, and compare it with the one that serves.
     Verify(verify::Verify),
+    /// Sign what the state is, for anyone who wants to check it.
+    Receipt(receipt::Receipt),
+    /// Prove what the state holds under a key, or that it holds nothing there, to who has nothing of it.
+    Prove(receipt::Prove),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -103,6 +108,8 @@ impl Command {
                 upgrade::switch(client, context, &name, how)
             }
             Self::Verify(verify) => verify.run(client, context),
+            Self::Receipt(receipt) => receipt.run(client, context),
+            Self::Prove(prove) => prove.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

@@ -108,6 +108,13 @@ pub enum Error {
     TraceStopped { sequence: Sequence, reason: String },
     #[error("payload: {0}")]
     Payload(#[from] cbor::Error),
+    #[error("{}: {problem}", path.display())]
+    HostKey { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Document(#[from] super::InvalidDocument),
+    /// Says nothing of the receipt: the same may go well later.
+    #[error("the check could not go on at sequence {sequence}, which is no verdict on the receipt: {reason}")]
+    CheckStopped { sequence: Sequence, reason: String },
 }
 
 impl Error {

@@ -3,10 +3,12 @@
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
 mod faults;
+mod receipt;
 
 pub use faults::{
     Action, DebugFailure, DebugOutcome, Debugged, DebuggedEvent, QuarantinePage, QuarantinedStream, StateAccess,
 };
+pub use receipt::{CheckedReceipt, HostKey};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

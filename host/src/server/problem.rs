@@ -28,6 +28,8 @@ pub enum Code {
     InvalidEvent,
     InvalidLine,
     InvalidParameters,
+    /// It is no receipt and no proof.
+    InvalidReceipt,
     UnknownPlugin,
     AmbiguousPlugin,
     PluginRefused,
@@ -37,8 +39,8 @@ pub enum Code {
     ProjectionExists,
     UnknownView,
     UnknownKey,
-    UnknownToken,
     UnknownEvent,
+    UnknownToken,
     /// There is nothing that is being built, or that served before.
     NoOtherState,
     NotCaughtUp,
@@ -67,8 +69,8 @@ impl Code {
             | Self::UnknownProjection
             | Self::UnknownView
             | Self::UnknownKey
-            | Self::UnknownToken
-            | Self::UnknownEvent => 404,
+            | Self::UnknownEvent
+            | Self::UnknownToken => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
             Self::Conflict
@@ -84,6 +86,7 @@ impl Code {
             Self::InvalidEvent
             | Self::InvalidLine
             | Self::InvalidParameters
+            | Self::InvalidReceipt
             | Self::PluginRefused
             | Self::RefusedByProjection => 422,
             Self::Damaged | Self::Internal => 500,
@@ -185,6 +188,7 @@ impl From<&Error> for Problem {
             | Error::Upcast { sequence, .. }
             | Error::Envelope { sequence, .. }
             | Error::TraceStopped { sequence, .. }
+            | Error::CheckStopped { sequence, .. }
             | Error::UnknownEvent { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
@@ -211,6 +215,7 @@ fn code_of(error: &Error) -> Code {
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
         | E::Catalogue { .. }
+        | E::HostKey { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
         E::Plugin(PluginError::Missing { .. }) | E::UpcasterGone { .. } | E::UnknownPlugin(_) => Code::UnknownPlugin,
@@ -228,15 +233,20 @@ fn code_of(error: &Error) -> Code {
         E::ProjectionExists(_) => Code::ProjectionExists,
         E::NoOtherState { .. } => Code::NoOtherState,
         E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
-        E::UnknownEvent { .. } => Code::UnknownEvent,
         E::DiskFull { .. } => Code::DiskFull,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
+        E::UnknownEvent { .. } => Code::UnknownEvent,
+        E::Document(_) => Code::InvalidReceipt,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
         E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
         E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
-        E::NotCompared { .. } | E::TraceStopped { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,
+        E::NotCompared { .. }
+        | E::TraceStopped { .. }
+        | E::CheckStopped { .. }
+        | E::InUse { .. }
+        | E::WriterStopped => Code::Busy,
     }
 }
 

@@ -4,6 +4,7 @@ mod events;
 mod follow;
 mod plugins;
 mod projections;
+mod receipts;
 mod refusals;
 mod traces;
 
