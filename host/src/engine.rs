@@ -32,6 +32,7 @@ mod outlet;
 mod plugins;
 mod portion;
 mod progress;
+mod quota;
 mod reading;
 mod recent;
 mod render;
@@ -62,6 +63,7 @@ pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
+pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
 pub use render::event_to_json;
 pub use sizing::Sizing;
@@ -92,7 +94,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, Size};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -105,6 +107,7 @@ use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
+use quota::Gauges;
 use running::Running;
 use states::States;
 
@@ -165,6 +168,7 @@ impl Engine {
         let hub = Hub {
             catalogue,
             running: Running::default(),
+            gauges: Gauges::default(),
             recent: Arc::default(),
             states: States::new(dir.join("projections"), Arc::clone(&log)),
             writer: Writer::start(Arc::clone(&log)),

@@ -130,6 +130,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::faults))
         .routes(routes!(projections::operate::rebuild))
         .routes(routes!(projections::operate::upgrade))
+        .routes(routes!(projections::operate::quota))
         .routes(routes!(projections::operate::promote))
         .routes(routes!(projections::operate::rollback))
         .routes(routes!(projections::operate::abandon))

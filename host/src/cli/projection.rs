@@ -3,6 +3,7 @@
 pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
+mod quota;
 mod read;
 mod status;
 mod upgrade;
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
     Upgrade(upgrade::Upgrade),
+    /// Show or change what a projection may use of fuel and of room; over quota it rests.
+    Quota(quota::Change),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -83,6 +86,7 @@ impl Command {
             Self::Faults { name } => check::faults(client, context, &name),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
+            Self::Quota(change) => change.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),

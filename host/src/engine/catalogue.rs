@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error};
+use super::{Deployment, Error, Quota};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -97,6 +97,9 @@ pub struct Projection {
     /// What served before; it goes on following, so that a rollback is a matter of a name.
     #[serde(default)]
     pub previous: Option<Deployment>,
+    /// What it may use; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
 }
 
 /// Before there was a choice, everything that was built took over by itself.

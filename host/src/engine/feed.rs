@@ -9,7 +9,7 @@ use super::faults::{self, Ran};
 use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
-use crate::state::{Fault, Overlay};
+use crate::state::{CallCost, Costs, Fault, Overlay};
 
 /// A projection with all that it needs to take events.
 pub(super) struct Feed {
@@ -21,6 +21,8 @@ pub(super) struct Feed {
     pub(super) sizing: Sizing,
     /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
     pub(super) stop: Arc<AtomicBool>,
+    /// What it may use.
+    pub(super) budget: Budget,
     is_strict: bool,
     overlay: Arc<Mutex<Overlay>>,
 }
@@ -33,6 +35,8 @@ pub(super) struct Fed {
     /// How many of those the plugin folded.
     pub(super) folded: u64,
     pub(super) fuel: u64,
+    /// What the calls cost that were kept.
+    pub(super) costs: Costs,
     /// The most memory that one of the calls had.
     pub(super) memory_bytes: usize,
     /// How long the last call took.
@@ -49,6 +53,8 @@ pub(super) enum Stopped {
     Fault(Box<Fault>),
     /// No verdict: the same event may go well when it is tried again.
     Pause(String),
+    /// The event is as good as any other: the projection used what it may.
+    OverQuota(OverQuota),
 }
 
 impl Feed {
@@ -66,6 +72,7 @@ impl Feed {
             policy,
             sizing,
             stop: Arc::default(),
+            budget: Budget::default(),
             is_strict: false,
             overlay: Arc::new(Mutex::new(overlay)),
         }
@@ -110,6 +117,10 @@ impl Feed {
             fed.stopped = Some(Stopped::Pause("it was asked to stop".to_owned()));
             return;
         }
+        if let Err(over) = self.budget.gauge().has_fuel() {
+            fed.stopped = Some(Stopped::OverQuota(over));
+            return;
+        }
         let began = Instant::now();
         let events = range.len();
         self.overlay().begin();
@@ -121,14 +132,9 @@ impl Feed {
         });
         fed.memory_bytes = fed.memory_bytes.max(usage.memory_bytes);
         fed.call_took = began.elapsed();
+        self.budget.gauge().used(usage.fuel);
         match result {
-            Ok(()) => {
-                self.overlay().keep();
-                self.sizing.succeeded(events, fed.call_took);
-                fed.rows = range.end;
-                fed.folded += events as u64;
-                fed.fuel += usage.fuel;
-            }
+            Ok(()) => self.keep(batch, range, usage.fuel, fed),
             Err(failure) => {
                 self.overlay().discard();
                 let is_over = self.is_strict && failure.verdict().is_none();
@@ -138,6 +144,32 @@ impl Feed {
                     self.fail(batch.event(range.start), &failure, (usage.fuel, &output), fed);
                 }
             }
+        }
+    }
+
+    /// Keeps what a call made, unless the state would be too large with it; then as much of it as fits.
+    fn keep(&mut self, batch: &Arc<Batch>, range: Range<usize>, fuel: u64, fed: &mut Fed) {
+        let events = range.len();
+        let weighed = self.budget.weigh(&lock(&self.overlay));
+        let refused = match weighed {
+            Ok(Ok(())) => {
+                self.overlay().keep();
+                self.sizing.succeeded(events, fed.call_took);
+                fed.rows = range.end;
+                fed.folded += events as u64;
+                fed.fuel += fuel;
+                let (first, last) = (batch.event(range.start).sequence, batch.event(range.end - 1).sequence);
+                fed.costs.add(CallCost { first, last, events: events as u64, fuel });
+                return;
+            }
+            Ok(Err(over)) => Stopped::OverQuota(over),
+            Err(error) => Stopped::Pause(error.to_string()),
+        };
+        self.overlay().discard();
+        if events > 1 && !self.is_strict {
+            self.feed_halves(batch, range, fed);
+        } else {
+            fed.stopped = Some(refused);
         }
     }
 

@@ -17,7 +17,7 @@ use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Marks, Overlay, Store};
+use crate::state::{self, Changes, Checkpoint, Costs, Marks, Overlay, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -44,7 +44,16 @@ pub(super) struct Replay {
     /// How far the overlay is, committed or not.
     reached: Checkpoint,
     marks: Marks,
+    /// What all calls cost up to there.
+    costs: Costs,
     last_commit: Instant,
+}
+
+/// Where an append found a replay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Began {
+    pub(super) reached: Checkpoint,
+    costs: Costs,
 }
 
 /// Why a replay came back.
@@ -69,8 +78,8 @@ impl Replay {
         let reached = store.checkpoint()?;
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let (committed, marks) = (reached.sequence, Marks::default());
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, last_commit })
+        let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
+        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, costs, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -96,6 +105,7 @@ impl Replay {
             return Ok(());
         }
         let checkpoint = self.checkpoint()?;
+        self.marks.costs = Some(self.costs.clone());
         let changes = self.feed.overlay().begin_commit();
         let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
         self.last_commit = Instant::now();
@@ -119,7 +129,9 @@ impl Replay {
         self.reached = self.store.checkpoint()?;
         self.committed = self.reached.sequence;
         *self.feed.overlay() = overlay;
+        self.feed.budget.forget();
         self.marks = Marks::default();
+        self.costs = self.store.costs()?;
         Ok(())
     }
 
@@ -205,7 +217,7 @@ impl Replay {
             }
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
-                let marks = std::mem::take(&mut self.marks);
+                let marks = Marks { costs: Some(self.costs.clone()), ..std::mem::take(&mut self.marks) };
                 let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
@@ -219,6 +231,7 @@ impl Replay {
         let mut fed = self.feed.feed(&portion.batch);
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
+        self.costs.merge(&fed.costs);
         self.marks.faults.append(&mut fed.skipped);
         if fed.stopped.is_none() {
             match portion.failed.map(|failed| self.feed.refuse(failed)) {
@@ -246,18 +259,19 @@ impl Replay {
 /// Within an append: what the writer has planned is folded before it is in the log, and kept only if it gets there.
 impl Replay {
     /// Begins what is kept or dropped as a whole; says where it begins.
-    pub(super) fn begin_live(&mut self) -> Checkpoint {
+    pub(super) fn begin_live(&mut self) -> Began {
         self.feed.overlay().begin();
-        self.reached
+        Began { reached: self.reached, costs: self.costs.clone() }
     }
 
     pub(super) fn keep_live(&mut self) {
         self.feed.overlay().keep();
     }
 
-    pub(super) fn drop_live(&mut self, began: Checkpoint) {
+    pub(super) fn drop_live(&mut self, began: Began) {
         self.feed.overlay().discard();
-        self.reached = began;
+        self.feed.budget.forget();
+        (self.reached, self.costs) = (began.reached, began.costs);
     }
 
     /// Folds events, the last of which is `through`. Under any policy a fault is for the append to take.
@@ -270,6 +284,7 @@ impl Replay {
             let fed = self.feed.strictly(|feed| feed.feed(&portion.batch));
             self.reached.events += fed.folded;
             self.reached.fuel += fed.fuel;
+            self.costs.merge(&fed.costs);
             if let Some(stopped) = fed.stopped {
                 return Err(stopped);
             }
@@ -289,7 +304,8 @@ impl Replay {
 
     /// Writes all that the file lacks, kept or begun, without deciding for it.
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
-        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.marks)?)
+        let marks = Marks { costs: Some(self.costs.clone()), ..self.marks.clone() };
+        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }
 
     /// Decides for what was prepared, once everything begun is kept. After an error the way on is [`Replay::reset`].

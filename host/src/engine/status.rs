@@ -5,7 +5,7 @@ use super::worker::standing_fault;
 use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection};
 use crate::event::{Digest, Filter, Sequence, Timestamp};
 use crate::log::Query;
-use crate::state::{Checkpoint, Fault, Reader, Size};
+use crate::state::{Checkpoint, Costs, Fault, Reader, Size, Totals};
 
 /// A projection as it is now.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct StateStatus {
     /// Readers see everything up to here; beyond the checkpoint where nothing concerned it.
     pub visible: Sequence,
     pub size: Size,
+    /// What its entries come to.
+    pub totals: Totals,
+    /// What the calls cost that made it.
+    pub costs: Costs,
     pub fault_count: u64,
     pub phase: Phase,
     pub events_per_second: f64,
@@ -51,6 +55,8 @@ struct Read {
     progress: Progress,
     checkpoint: Checkpoint,
     size: Size,
+    totals: Totals,
+    costs: Costs,
     fault_count: u64,
 }
 
@@ -85,7 +91,9 @@ impl Engine {
             let mut progress = Progress::resting(Phase::Failed { reason: reason.clone() }, Sequence::ZERO);
             progress.last_error = Some(reason);
             let size = Size { entries: 0, file_bytes: 0 };
-            self.shown(name, deployment, Read { progress, checkpoint: Checkpoint::default(), size, fault_count: 0 })
+            let (totals, costs) = (Totals::default(), Costs::default());
+            let checkpoint = Checkpoint::default();
+            self.shown(name, deployment, Read { progress, checkpoint, size, totals, costs, fault_count: 0 })
         })
     }
 
@@ -101,7 +109,8 @@ impl Engine {
             Some(progress) => progress,
             None => at_rest(&reader, deployment.on_fault)?,
         };
-        let read = Read { progress, checkpoint: reader.checkpoint(), size, fault_count };
+        let (totals, costs) = (reader.totals()?, store.costs()?);
+        let read = Read { progress, checkpoint: reader.checkpoint(), size, totals, costs, fault_count };
         let mut status = self.shown(name, deployment, read);
         if status.visible < head {
             status.lag_seconds = self.waited_seconds(status.visible.next())?;
@@ -110,7 +119,7 @@ impl Engine {
     }
 
     fn shown(&self, name: &str, deployment: &Deployment, read: Read) -> StateStatus {
-        let Read { progress, checkpoint, size, fault_count } = read;
+        let Read { progress, checkpoint, size, totals, costs, fault_count } = read;
         let identity = deployment.identity();
         let rebuild = self.hub.running.get(&Key::rebuild(name, identity));
         StateStatus {
@@ -120,6 +129,8 @@ impl Engine {
             checkpoint,
             visible: progress.visible.max(checkpoint.sequence),
             size,
+            totals,
+            costs,
             fault_count,
             phase: progress.phase,
             events_per_second: progress.events_per_second,

@@ -93,6 +93,7 @@ impl Engine {
             End::Reached => Phase::Live,
             End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
             End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
+            End::Stopped(Stopped::OverQuota(over)) => over.phase(),
             End::Asked => Phase::Stopped,
         });
         Ok(meter.read())

@@ -142,7 +142,7 @@ impl Replay {
                 run.folded.faults.push(Failed::of_projection(&fault));
                 Ok(false)
             }
-            Some(Stopped::Pause(reason)) => {
+            Some(Stopped::Pause(reason) | Stopped::OverQuota(OverQuota { reason, .. })) => {
                 Err(Error::TraceStopped { sequence: self.events.event(fed.rows).sequence, reason })
             }
         }
