@@ -216,7 +216,7 @@ fn what_cannot_be_tested_says_what_to_do() {
         ! error: good.trace: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
         exit 4
         $ plugin test --plugin PLUGIN newer.trace
-        ! error: newer.trace:1: it is a "polyfold trace 9", and this polyfold reads "polyfold trace 1"; take the polyfold that wrote it
+        ! error: newer.trace:1: it is a "polyfold trace 9", and this polyfold reads none newer than "polyfold trace 2"; take the polyfold that wrote it
         exit 4
         $ plugin test --plugin PLUGIN edited.trace
         ! error: edited.trace:10: the digest is that of another result (fcc319c32c28, not 4c754f5f88ce); undo what was edited, or record the trace again

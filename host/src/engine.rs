@@ -14,7 +14,9 @@
 
 mod append;
 mod catalogue;
+mod code;
 mod compare;
+mod debug;
 mod error;
 mod faults;
 mod feed;
@@ -31,13 +33,18 @@ mod operate;
 mod outlet;
 mod plugins;
 mod portion;
+mod probe;
+mod prober;
 mod progress;
+mod quarantine;
 mod quota;
 mod reading;
 mod recent;
+mod redrive;
 mod render;
 mod replay;
 mod running;
+mod share;
 mod sizing;
 mod source;
 mod space;
@@ -51,8 +58,9 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
+pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
 pub use head::HeadWatch;
 pub use identity::Deployment;
@@ -65,7 +73,9 @@ pub use plugins::Installed;
 pub use progress::{Phase, Progress};
 pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
+pub use redrive::Which;
 pub use render::event_to_json;
+pub use share::{InvalidShare, Share};
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
@@ -76,7 +86,7 @@ pub use trace::{
 };
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
-pub use verify::{Difference, Verification};
+pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
@@ -94,7 +104,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{
+    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size,
+};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -107,6 +119,7 @@ use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
+use prober::Prober;
 use quota::Gauges;
 use running::Running;
 use states::States;
@@ -119,12 +132,19 @@ pub struct Options {
     pub lock_wait: std::time::Duration,
     /// What this process is, for whoever finds the directory in use; may be empty.
     pub holder: String,
+    /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
+    pub probe: Option<Share>,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
+        Self {
+            log: log::Options::default(),
+            lock_wait: std::time::Duration::from_secs(10),
+            holder: String::new(),
+            probe: None,
+        }
     }
 }
 
@@ -134,6 +154,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    prober: Option<Prober>,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -179,10 +200,12 @@ impl Engine {
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            prober: options.probe.map(Prober::new).transpose()?,
             starting: Mutex::default(),
             lock,
         };
         engine.purge()?;
+        engine.remove_unknown_snapshots();
         engine.start_sync();
         Ok(engine)
     }

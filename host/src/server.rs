@@ -128,6 +128,8 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::create, projections::list))
         .routes(routes!(projections::show, projections::delete))
         .routes(routes!(projections::faults))
+        .routes(routes!(projections::quarantine::list))
+        .routes(routes!(projections::debug::debug))
         .routes(routes!(projections::operate::rebuild))
         .routes(routes!(projections::operate::upgrade))
         .routes(routes!(projections::operate::quota))

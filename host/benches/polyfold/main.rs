@@ -20,6 +20,7 @@ mod rebuild;
 mod report;
 mod size;
 mod sqlite;
+mod tree;
 
 use std::path::Path;
 
@@ -28,10 +29,11 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
+    ("tree", tree::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),

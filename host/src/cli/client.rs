@@ -116,9 +116,25 @@ impl Client {
         content: Content,
         mut watch: impl FnMut(&P),
     ) -> Result<T, Error> {
-        let request = request(Method::POST, path, EVENT_STREAM, content);
+        self.follow(request(Method::POST, path, EVENT_STREAM, content), &mut watch)
+    }
+
+    /// Asks for something that takes a while and changes nothing.
+    pub(super) fn look<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        mut watch: impl FnMut(&Progress),
+    ) -> Result<T, Error> {
+        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing), &mut watch)
+    }
+
+    fn follow<P: DeserializeOwned, T: DeserializeOwned>(
+        &mut self,
+        request: Request<Body>,
+        watch: &mut impl FnMut(&P),
+    ) -> Result<T, Error> {
         let Self { way, runtime } = self;
-        runtime.block_on(async { Events::of(way.send(request).await?).outcome(&mut watch).await })
+        runtime.block_on(async { Events::of(way.send(request).await?).outcome(watch).await })
     }
 
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.

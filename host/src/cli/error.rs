@@ -98,7 +98,7 @@ fn of_problem(code: Code) -> u8 {
         C::ProjectionUnavailable | C::NotReached | C::DiskFull | C::ShuttingDown | C::Busy | C::Internal => 1,
         C::InvalidRequest | C::InvalidParameters | C::AmbiguousPlugin => 2,
         C::UnknownPlugin | C::UnknownProjection | C::UnknownView | C::UnknownKey | C::UnknownToken => 3,
-        C::NoOtherState => 3,
+        C::NoOtherState | C::UnknownEvent => 3,
         C::TooLarge | C::Conflict | C::IdTaken | C::InvalidEvent | C::InvalidLine => 4,
         C::PluginRefused | C::PluginInUse | C::WrongKind | C::ProjectionExists => 4,
         C::NotCaughtUp | C::RefusedByProjection => 4,

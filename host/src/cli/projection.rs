@@ -3,10 +3,13 @@
 pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
+mod debug;
+mod quarantine;
 mod quota;
 mod read;
 mod status;
 mod upgrade;
+mod verify;
 
 use clap::{Subcommand, ValueEnum};
 
@@ -32,6 +35,10 @@ pub(super) enum Command {
     Scan(read::Scan),
     /// List the events on which the projection failed.
     Faults { name: String },
+    /// List the streams that the projection has set aside since an event of theirs failed.
+    Quarantine(quarantine::Quarantine),
+    /// Run the plugin on one event once more, over the state right before it, and print what it does.
+    Debug(debug::Debug),
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
@@ -51,8 +58,8 @@ pub(super) enum Command {
         #[arg(long)]
         previous: bool,
     },
-    /// Build the state anew with other batch sizes and compare it with the one that serves.
-    Verify { name: String },
+    /// Build the state anew in other batches, by code compiled anew, and compare it with the one that serves.
+    Verify(verify::Verify),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -63,6 +70,8 @@ enum OnFault {
     Halt,
     /// Record the fault and go on.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl From<OnFault> for model::OnFault {
@@ -70,6 +79,7 @@ impl From<OnFault> for model::OnFault {
         match policy {
             OnFault::Halt => Self::Halt,
             OnFault::Skip => Self::Skip,
+            OnFault::Quarantine => Self::Quarantine,
         }
     }
 }
@@ -84,6 +94,8 @@ impl Command {
             Self::Get(get) => get.run(client, context),
             Self::Scan(scan) => scan.run(client, context),
             Self::Faults { name } => check::faults(client, context, &name),
+            Self::Quarantine(quarantine) => quarantine.run(client, context),
+            Self::Debug(debug) => debug.run(client, context),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
             Self::Quota(change) => change.run(client, context),
@@ -94,7 +106,7 @@ impl Command {
                 let how = if previous { "/abandon?state=previous" } else { "/abandon?state=building" };
                 upgrade::switch(client, context, &name, how)
             }
-            Self::Verify { name } => check::verify(client, context, &name),
+            Self::Verify(verify) => verify.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::toml;
+use crate::engine::Share;
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -66,6 +67,10 @@ pub(super) struct Service {
     #[arg(long, env = "POLYFOLD_HEADER_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     header_timeout: Option<Seconds>,
 
+    /// The share of its batches, in percent, that every projection folds once more under other conditions [default: off].
+    #[arg(long, env = "POLYFOLD_PROBE", value_name = "PERCENT")]
+    probe: Option<Share>,
+
     /// How long a request's body may be silent [default: 30].
     #[arg(long, env = "POLYFOLD_BODY_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     body_timeout: Option<Seconds>,
@@ -112,6 +117,7 @@ struct File {
     max_connections: Option<usize>,
     header_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
+    probe: Option<f64>,
 }
 
 /// Every setting as it is in force.
@@ -130,6 +136,7 @@ pub(super) struct Settings {
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
     pub(super) body_timeout: Duration,
+    pub(super) probe: Option<Share>,
     /// Each setting's name, value and source, as `polyfold config` shows them.
     pub(super) shown: Vec<Shown>,
 }
@@ -159,6 +166,9 @@ impl Settings {
         let optional = |it: &Option<String>| it.clone().unwrap_or_else(|| "off; info for serve".to_owned());
         let named = |it: &LogFormat| format!("{it:?}").to_lowercase();
         let patience = defaults.patience;
+        let in_file =
+            file.probe.map(Share::percent).transpose().map_err(|error| Error::Usage(format!("probe: {error}")))?;
+        let share = |it: &Option<Share>| it.map_or_else(|| "off".to_owned(), |it| it.as_percent().to_string());
         Ok(Self {
             lock_wait: s.value("lock_wait", common.lock_wait, file.lock_wait, Seconds(Duration::from_secs(10)), time).0,
             log: s.value("log", common.log.map(Some), file.log.map(Some), None, optional),
@@ -181,6 +191,7 @@ impl Settings {
             body_timeout: s
                 .value("body_timeout", service.body_timeout, file.body_timeout, Seconds(patience.body), time)
                 .0,
+            probe: s.value("probe", service.probe.map(Some), in_file.map(Some), None, share),
             data_dir,
             shown: sources.shown,
         })

@@ -69,6 +69,8 @@ pub enum FaultPolicy {
     Halt,
     /// Record the fault and go on with the next event.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl FaultPolicy {
@@ -76,6 +78,7 @@ impl FaultPolicy {
         match self {
             Self::Halt => "halt",
             Self::Skip => "skip",
+            Self::Quarantine => "quarantine",
         }
     }
 }
@@ -97,9 +100,23 @@ pub struct Projection {
     /// What served before; it goes on following, so that a rollback is a matter of a name.
     #[serde(default)]
     pub previous: Option<Deployment>,
+    /// A state that was built and verified, and is kept for later verifications to start from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// What it may use; never decides what a state holds.
     #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
     pub quota: Quota,
+}
+
+/// A kept snapshot of a state; its file lies beside the state's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The state's identity.
+    pub identity: String,
+    /// Everything up to this event is in it.
+    pub sequence: u64,
+    /// The digest of its entries.
+    pub digest: String,
 }
 
 /// Before there was a choice, everything that was built took over by itself.
@@ -108,6 +125,12 @@ fn always() -> bool {
 }
 
 impl Projection {
+    /// The snapshot that is kept, if one of its states is the one that it was taken of.
+    pub fn kept_snapshot(&self) -> Option<&Kept> {
+        let is_there = |kept: &&Kept| self.deployments().any(|it| it.identity().to_string() == kept.identity);
+        self.kept.as_ref().filter(is_there)
+    }
+
     /// What the projection should run: the newer deployment.
     pub fn wanted(&self) -> &Deployment {
         self.building.as_ref().or(self.serving.as_ref()).expect("a projection has at least one deployment")

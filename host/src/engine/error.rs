@@ -55,6 +55,12 @@ pub enum Error {
         "the states cannot be replayed for a comparison: {reason}; try again, or compare without the first difference"
     )]
     NotCompared { reason: String },
+    #[error("the log has no event {sequence}; it ends at {head}")]
+    UnknownEvent { sequence: Sequence, head: Sequence },
+    #[error(
+        "the state of projection {name:?} does not come to event {wanted}, only to {reached}: {why}; try an event up to the one behind that"
+    )]
+    EndsBefore { name: String, wanted: Sequence, reached: Sequence, why: String },
     #[error("parameters must be a JSON object: {0}")]
     Parameters(String),
     #[error("projection {name:?} has no view {view:?}; it has {views}")]

@@ -172,7 +172,6 @@ impl Hub {
                     hub: Arc::clone(self),
                     name: name.to_owned(),
                     identity: worker.identity,
-                    policy: replay.feed.policy,
                     sync: true,
                     is_rebuild: false,
                     takes_over: false,

@@ -3,12 +3,13 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::code::Code;
 use super::feed::Feed;
 use super::key::Key;
 use super::outlet::Outlet;
 use super::portion::Want;
 use super::quota::Budget;
-use super::replay::{Replay, overlay_of};
+use super::replay::Replay;
 use super::source::Source;
 use super::worker::{Duty, Worker};
 use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Quota, Sizing};
@@ -57,8 +58,16 @@ impl Engine {
             }
             let building = Some(self.deploy(&draft, &*self.chains_of(&content.present())?)?);
             let (sync, auto_promote, quota) = (new.sync, true, new.quota);
-            let projection =
-                Projection { name: name.clone(), sync, serving: None, building, auto_promote, previous: None, quota };
+            let projection = Projection {
+                name: name.clone(),
+                sync,
+                serving: None,
+                building,
+                auto_promote,
+                previous: None,
+                kept: None,
+                quota,
+            };
             content.projections.insert(name, projection.clone());
             Ok(projection)
         })
@@ -167,6 +176,7 @@ impl Engine {
         let store = self.hub.states.open(name, identity)?;
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
         replay.feed.budget = self.budget(projection);
+        replay.feed.probe = self.prober.as_ref().map(|prober| prober.probe(deployment, &self.plugins)).transpose()?;
         replay.outlet.show(replay.reached().sequence);
         let duty = self.duty(projection, deployment, false, takes_over());
         drop(self.hub.running.insert(key, Arc::new(Worker::start(replay, plugin.manifest_shared(), duty))));
@@ -190,7 +200,6 @@ impl Engine {
             name: projection.name.clone(),
             sync: projection.sync,
             identity: deployment.identity(),
-            policy: deployment.on_fault,
             is_rebuild,
             takes_over,
         }
@@ -247,16 +256,35 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
-        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
-        let hub = &self.hub;
-        let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
+        let code = self.code(deployment)?;
+        let plugin = Arc::clone(&code.plugin);
+        Ok((self.replay_with(name, deployment, &code, store, sizing)?, plugin))
+    }
+
+    /// The same with code that was compiled for it.
+    pub(super) fn replay_with(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        code: &Code,
+        store: Arc<Store>,
+        sizing: Sizing,
+    ) -> Result<Replay, Error> {
+        let source = self.source(deployment, code);
         let parameters = deployment.parameters.as_str().into();
-        let mut feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        let plugin = Arc::clone(&code.plugin);
+        let mut feed = Feed::of(plugin, parameters, deployment.on_fault, sizing, store.reader()?)?;
         feed.upcasters.clone_from(&deployment.upcasters);
         let readable = self.projection(name)?.readable().identity();
-        let outlet = Arc::new(Outlet::new(deployment.identity(), hub.running.journal(name, readable)));
-        Ok((Replay::new(source, feed, store, outlet)?, plugin))
+        let outlet = Arc::new(Outlet::new(deployment.identity(), self.hub.running.journal(name, readable)));
+        Replay::new(source, feed, store, outlet)
+    }
+
+    /// Where a deployment's events come from.
+    pub(super) fn source(&self, deployment: &Deployment, code: &Code) -> Source {
+        let want = Want { upcasters: deployment.upcasters.clone(), filter: code.plugin.manifest().filter.clone() };
+        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
+        Source::new(log, recent, Arc::clone(&code.chains), want)
     }
 
     /// The chains of a deployment's own upcasters.

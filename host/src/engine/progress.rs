@@ -64,6 +64,8 @@ pub struct Progress {
     pub events_per_second: f64,
     /// The most memory that an instance had, all its memories together.
     pub memory_bytes_peak: u64,
+    /// Batches that were folded once more under other conditions and came out alike, since the worker began.
+    pub probed: u64,
     /// How long the plugin took for the last batch.
     pub batch_seconds: f64,
     /// What last held it up, over by now or not.
@@ -81,6 +83,7 @@ impl Progress {
             visible: sequence,
             events_per_second: 0.0,
             memory_bytes_peak: 0,
+            probed: 0,
             batch_seconds: 0.0,
             last_error: None,
             last_progress_at: None,
@@ -179,6 +182,7 @@ impl Meter {
         let (since, from) = reading.started;
         let progress = &mut reading.progress;
         progress.memory_bytes_peak = progress.memory_bytes_peak.max(fed.memory_bytes as u64);
+        progress.probed += fed.probed;
         if fed.folded > 0 {
             progress.batch_seconds = fed.call_took.as_secs_f64();
         }

@@ -235,14 +235,15 @@ impl Rider {
                 self.replay.commit(true)?;
                 return Err(unavailable(name, Phase::Halted(fault).to_string()));
             }
-            End::Stopped(Stopped::Pause(reason)) => return Err(unavailable(name, reason)),
-            End::Stopped(Stopped::OverQuota(over)) => return Err(unavailable(name, over.reason)),
+            End::Stopped(Stopped::Pause { reason, .. }) => return Err(unavailable(name, reason)),
+            End::Stopped(Stopped::OverQuota { over, .. }) => return Err(unavailable(name, over.reason)),
             End::Asked => return Err(unavailable(name, "it was asked to stop".to_owned())),
         }
         if self.is_unsaved()? {
             let prepared = self.replay.prepare_live()?;
             self.replay.commit_live(prepared, head.chain)?;
         }
+        self.replay.store.build_tree()?;
         self.show();
         Ok(())
     }
@@ -294,8 +295,8 @@ fn refusal(name: &str, stopped: Stopped) -> Error {
             kind: fault.kind,
             message: fault.message,
         },
-        Stopped::Pause(reason) => unavailable(name, reason),
-        Stopped::OverQuota(over) => unavailable(name, over.reason),
+        Stopped::Pause { reason, .. } => unavailable(name, reason),
+        Stopped::OverQuota { over, .. } => unavailable(name, over.reason),
     }
 }
 

@@ -14,7 +14,7 @@ use super::progress::{Meter, Phase};
 use super::quota::OverQuota;
 use super::replay::{End, Replay};
 use super::sync::NotAttached;
-use super::{Error, FaultPolicy, HeadWatch};
+use super::{Error, HeadWatch};
 use crate::event::{Digest, Sequence};
 use crate::plugin::ProjectionManifest;
 use crate::state::{self, Fault, Reader, Store};
@@ -57,7 +57,6 @@ pub(super) struct Duty {
     pub(super) hub: Arc<Hub>,
     pub(super) name: String,
     pub(super) identity: Digest,
-    pub(super) policy: FaultPolicy,
     /// Whether the projection is applied within each append, once this state serves.
     pub(super) sync: bool,
     /// Whether it builds a state anew that another worker serves meanwhile.
@@ -159,7 +158,7 @@ impl Follower {
 
     /// Follows the log until it is told to stop, or cannot go on.
     fn follow(&self, mut replay: Replay) -> Result<Phase, Error> {
-        if let Some(fault) = standing_fault(&replay.store.reader()?, self.duty.policy)? {
+        if let Some(fault) = standing_fault(&replay.store.reader()?)? {
             return Ok(Phase::Halted(Box::new(fault)));
         }
         let mut back_off = BACK_OFF_FIRST;
@@ -210,23 +209,26 @@ impl Follower {
             End::Reached => {}
             End::Stopped(Stopped::Fault(fault)) => {
                 replay.commit(true)?;
+                replay.store.build_tree()?;
                 // What is built anew comes to the same fault as what was there, and may be sound where that was damaged.
                 if self.is_rebuild.get() {
                     self.take_over(replay)?;
                 }
                 return Ok(Stepped::Halted(fault));
             }
-            End::Stopped(Stopped::Pause(reason)) => {
+            End::Stopped(Stopped::Pause { reason, .. }) => {
                 replay.commit(true)?;
                 return Ok(Stepped::Pause(reason));
             }
-            End::Stopped(Stopped::OverQuota(over)) => {
+            End::Stopped(Stopped::OverQuota { over, .. }) => {
                 replay.commit(true)?;
                 return Ok(Stepped::Rest(over));
             }
             End::Asked => return Ok(Stepped::Asked),
         }
         replay.commit(false)?;
+        // What a long way here left behind; usually there is nothing.
+        replay.store.build_tree()?;
         if !replay.meter.is_live() {
             replay.commit(true)?;
             replay.meter.enter(Phase::Live);
@@ -317,11 +319,8 @@ enum Stepped {
     Asked,
 }
 
-/// The fault at which the state halted before, if it stands right behind the checkpoint: the same identity would only
-/// fail there again.
-pub(super) fn standing_fault(reader: &Reader, policy: FaultPolicy) -> Result<Option<Fault>, Error> {
-    match policy {
-        FaultPolicy::Skip => Ok(None),
-        FaultPolicy::Halt => Ok(reader.fault(reader.checkpoint().sequence.next())?),
-    }
+/// The fault at which the state halted before: the same identity would only fail there again. It stands right behind the
+/// checkpoint, where no policy leaves the fault of an event that it passed over.
+pub(super) fn standing_fault(reader: &Reader) -> Result<Option<Fault>, Error> {
+    Ok(reader.fault(reader.checkpoint().sequence.next())?)
 }

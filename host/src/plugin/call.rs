@@ -114,11 +114,37 @@ impl Projection {
 
     /// Folds events into state. Blocks up to the deadline.
     pub fn apply(&self, call: Call) -> Outcome {
+        self.fold(call, |running, feed| self.exports.apply(running, feed))
+    }
+
+    /// Folds the same events twice, in one instance that has described itself before: what the plugin keeps in memory is
+    /// there the second time. Calls `forget` in between, so that the state forgets the first time. The fuel is that of the
+    /// second.
+    pub fn apply_in_used(&self, call: Call, forget: impl FnOnce()) -> Outcome {
+        self.fold(call, |running, feed| {
+            let fuel = running.store.get_fuel()?;
+            self.exports.describe(running)?;
+            // What it answers is not asked.
+            let _ = self.exports.apply(running, feed)?;
+            forget();
+            running.store.set_fuel(fuel)?;
+            if let Some(fold) = &mut running.store.data_mut().fold {
+                fold.changed_bytes = 0;
+            }
+            self.exports.apply(running, feed)
+        })
+    }
+
+    fn fold(
+        &self,
+        call: Call,
+        run: impl FnOnce(&mut Running<'_>, &Feed<'_>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Outcome {
         let Call { events, range, parameters, state } = call;
         let rows = Rows::Range(range.clone());
         let fold = Fold { events: Arc::clone(&events), range, parameters, state, changed_bytes: 0 };
         let (ended, result) = match self.core.feed(&events, rows, self.manifest.payload_encoding) {
-            Ok(feed) => self.core.run(Some(fold), |call| self.exports.apply(call, &feed)),
+            Ok(feed) => self.core.run(Some(fold), |running| run(running, &feed)),
             Err(failure) => (Ended::before_it_began(fold), Err(failure)),
         };
         let result = result.and_then(|answer| answer.map_err(says));

@@ -2,6 +2,12 @@
 //!
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
+mod faults;
+
+pub use faults::{
+    Action, DebugFailure, DebugOutcome, Debugged, DebuggedEvent, QuarantinePage, QuarantinedStream, StateAccess,
+};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -202,7 +208,8 @@ pub struct NewProjection {
     /// A JSON object that the plugin can read.
     #[serde(default)]
     pub parameters: Option<Data>,
-    /// `halt` (stop before the event and keep serving) or `skip` (record the fault and go on).
+    /// `halt` (stop before the event and keep serving), `skip` (record the fault and go on) or `quarantine` (record it,
+    /// set aside the event and all later ones of its stream, and go on with all other streams).
     #[serde(default)]
     pub on_fault: Option<OnFault>,
     #[serde(default, deserialize_with = "super::data::whole")]
@@ -275,6 +282,7 @@ pub struct Upgrade {
 pub enum OnFault {
     Halt,
     Skip,
+    Quarantine,
 }
 
 /// A projection as it is now.
@@ -295,6 +303,16 @@ pub struct Projection {
     pub building: Option<State>,
     /// The state that served before, for a rollback.
     pub previous: Option<State>,
+    /// The snapshot that is kept for verifications to start from.
+    pub snapshot: Option<KeptSnapshot>,
+}
+
+/// A state that was verified and is kept beside the others.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeptSnapshot {
+    pub identity: String,
+    pub sequence: u64,
+    pub digest: String,
 }
 
 /// One of a projection's states.
@@ -322,6 +340,15 @@ pub struct State {
     pub fuel: u64,
     pub costs: Costs,
     pub faults: u64,
+    /// Streams in quarantine.
+    pub quarantined: u64,
+    /// Events of those streams that were set aside.
+    pub set_aside: u64,
+    /// How many of the events that the state before it had set aside are folded in this one, in their places. Absent
+    /// until it has come as far as that one, or where that one has set nothing aside.
+    pub redriven: Option<u64>,
+    /// Batches that were folded once more under other conditions and came out alike, since its worker began.
+    pub probed: u64,
     pub entries: u64,
     /// Keys and values of all entries.
     pub state_bytes: u64,
@@ -451,7 +478,7 @@ pub struct FirstDifference {
     pub other: Option<Data>,
 }
 
-/// A state that was built anew with other batch sizes, and compared with the one that serves.
+/// A state that was built anew in other batches by code compiled anew, and compared with the one that serves.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verified {
     pub projection: String,
@@ -462,6 +489,15 @@ pub struct Verified {
     pub same: bool,
     /// The first thing in which they differ, in words.
     pub difference: Option<String>,
+    /// It was built from here: 0, or where the kept snapshot stands.
+    pub from: u64,
+    /// How many batches were folded twice, by the code that is there and by code compiled anew, and came out alike, in the
+    /// same calls with the same fuel.
+    pub batches_twice: u64,
+    /// Why the kept snapshot was not used, where it was wanted and was not.
+    pub snapshot_unused: Option<String>,
+    /// The sequence of the snapshot that was kept.
+    pub kept: Option<u64>,
 }
 
 /// How far a long piece of work is.

@@ -38,6 +38,7 @@ pub enum Code {
     UnknownView,
     UnknownKey,
     UnknownToken,
+    UnknownEvent,
     /// There is nothing that is being built, or that served before.
     NoOtherState,
     NotCaughtUp,
@@ -66,7 +67,8 @@ impl Code {
             | Self::UnknownProjection
             | Self::UnknownView
             | Self::UnknownKey
-            | Self::UnknownToken => 404,
+            | Self::UnknownToken
+            | Self::UnknownEvent => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
             Self::Conflict
@@ -183,6 +185,7 @@ impl From<&Error> for Problem {
             | Error::Upcast { sequence, .. }
             | Error::Envelope { sequence, .. }
             | Error::TraceStopped { sequence, .. }
+            | Error::UnknownEvent { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
             _ => problem,
@@ -224,7 +227,8 @@ fn code_of(error: &Error) -> Code {
         E::UnknownProjection(_) => Code::UnknownProjection,
         E::ProjectionExists(_) => Code::ProjectionExists,
         E::NoOtherState { .. } => Code::NoOtherState,
-        E::NotCaughtUp { .. } => Code::NotCaughtUp,
+        E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
+        E::UnknownEvent { .. } => Code::UnknownEvent,
         E::DiskFull { .. } => Code::DiskFull,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,

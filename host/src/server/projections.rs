@@ -1,6 +1,8 @@
 //! `/projections`: making, watching and deleting them.
 
+pub(super) mod debug;
 pub(super) mod operate;
+pub(super) mod quarantine;
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use super::accept::Form;
 use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
-use super::model::{self, Fault, NewProjection, OnFault, Projection};
+use super::model::{self, Fault, KeptSnapshot, NewProjection, OnFault, Projection};
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
@@ -156,6 +158,7 @@ fn policy(on_fault: OnFault) -> FaultPolicy {
     match on_fault {
         OnFault::Halt => FaultPolicy::Halt,
         OnFault::Skip => FaultPolicy::Skip,
+        OnFault::Quarantine => FaultPolicy::Quarantine,
     }
 }
 
@@ -197,6 +200,11 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         is_serving: status.is_serving,
         building: status.building.as_ref().map(|state| shown_state(state, head)),
         previous: status.previous.as_ref().map(|state| shown_state(state, head)),
+        snapshot: status.projection.kept_snapshot().map(|kept| KeptSnapshot {
+            identity: kept.identity.clone(),
+            sequence: kept.sequence,
+            digest: kept.digest.clone(),
+        }),
     })
 }
 
@@ -222,6 +230,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         on_fault: match state.deployment.on_fault {
             FaultPolicy::Halt => OnFault::Halt,
             FaultPolicy::Skip => OnFault::Skip,
+            FaultPolicy::Quarantine => OnFault::Quarantine,
         },
         fuel_per_event: state.deployment.fuel_per_event,
         memory_bytes: state.deployment.memory_bytes,
@@ -234,6 +243,10 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         fuel: state.checkpoint.fuel,
         costs: costs(&state.costs),
         faults: state.fault_count,
+        quarantined: state.set_aside.streams,
+        set_aside: state.set_aside.events,
+        redriven: state.redriven,
+        probed: state.probed,
         entries: state.size.entries,
         state_bytes: state.totals.bytes,
         file_bytes: state.size.file_bytes,

@@ -101,6 +101,19 @@ impl Overlay {
         self.end();
     }
 
+    /// Takes out what changed since the last `begin`: whoever has it may [`Overlay::add`] it again.
+    ///
+    /// # Panics
+    /// If nothing was begun.
+    pub fn take(&mut self) -> Changes {
+        self.end()
+    }
+
+    /// Lays changes over the uppermost layer, to which they belong from now on.
+    pub fn add(&mut self, changes: Changes) {
+        self.top().merge(changes);
+    }
+
     fn end(&mut self) -> Changes {
         assert!(self.layers.len() > 1, "what ends was begun");
         self.layers.pop().expect("there are two or more")

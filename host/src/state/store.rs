@@ -10,6 +10,7 @@
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
 //! | `tree` | level and first key | a node of the tree over the entries |
+//! | `quarantine` | stream | first sequence set aside, events set aside, last sequence: 3 × 8 bytes little-endian; absent while there is none |
 //!
 //! A commit changes all of them in one transaction; see commit.rs. FORMAT.md says more, for who reads a state without this
 //! program.
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
 use super::tree::TREE;
-use super::{Costs, Error, Reader};
+use super::{Costs, Error, Reader, quarantine};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -104,15 +105,16 @@ impl Store {
             let meta = transaction.open_table(META)?;
             let checkpoint = meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
             let tables = (transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?);
-            Ok((checkpoint, tables, transaction.open_table(TREE)?, has_tree(&meta)?))
+            let tree = (transaction.open_table(TREE)?, has_tree(&meta)?);
+            Ok((checkpoint, tables, tree, quarantine::open(&transaction)?))
         };
-        let (checkpoint, (entries, faults), nodes, has_tree) = guarded(&self.path, read)?;
+        let (checkpoint, (entries, faults), (nodes, has_tree), quarantine) = guarded(&self.path, read)?;
         let checkpoint = match checkpoint {
             None => Checkpoint::default(),
             Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
         };
         let (path, db) = (self.path.clone(), Arc::clone(&self.db));
-        Ok(Reader { entries, faults, nodes, has_tree, checkpoint, path, _db: db })
+        Ok(Reader { entries, faults, nodes, has_tree, quarantine, checkpoint, path, _db: db })
     }
 
     pub fn size(&self) -> Result<Size, Error> {

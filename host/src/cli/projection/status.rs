@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
-use crate::server::model::{Costs, OnFault, Projection, Quota, State};
+use crate::server::model::{Costs, KeptSnapshot, OnFault, Projection, Quota, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
@@ -29,6 +29,11 @@ struct Row {
     costs: Costs,
     quota: Quota,
     faults: u64,
+    quarantined: u64,
+    set_aside: u64,
+    redriven: Option<u64>,
+    probed: u64,
+    snapshot: Option<KeptSnapshot>,
     entries: u64,
     state_bytes: u64,
     file_bytes: u64,
@@ -43,23 +48,28 @@ struct Beside {
     plugin: String,
     phase: String,
     checkpoint: u64,
+    redriven: Option<u64>,
 }
 
 impl Beside {
     fn of(state: &State) -> Self {
-        let State { identity, plugin, checkpoint, .. } = state.clone();
-        Self { identity, plugin, phase: wait::phase(state), checkpoint }
+        let State { identity, plugin, checkpoint, redriven, .. } = state.clone();
+        Self { identity, plugin, phase: wait::phase(state), checkpoint, redriven }
     }
 
     fn text(&self) -> String {
-        format!("{}, {} at sequence {}, {}", self.plugin, self.identity, count(self.checkpoint), self.phase)
+        let redriven =
+            self.redriven.map_or_else(String::new, |events| format!(", {} redriven", count_of(events, "event")));
+        let checkpoint = count(self.checkpoint);
+        format!("{}, {} at sequence {checkpoint}, {}{redriven}", self.plugin, self.identity, self.phase)
     }
 }
 
 impl From<Projection> for Row {
     fn from(projection: Projection) -> Self {
         let phase = wait::phase(&projection.readable);
-        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, quota } = projection;
+        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, snapshot, quota } =
+            projection;
         Self {
             name,
             plugin: readable.plugin,
@@ -81,6 +91,11 @@ impl From<Projection> for Row {
             costs: readable.costs,
             quota,
             faults: readable.faults,
+            quarantined: readable.quarantined,
+            set_aside: readable.set_aside,
+            redriven: readable.redriven,
+            probed: readable.probed,
+            snapshot,
             entries: readable.entries,
             state_bytes: readable.state_bytes,
             file_bytes: readable.file_bytes,
@@ -118,6 +133,7 @@ fn long(row: &Row) -> String {
     let on_fault = match row.on_fault {
         OnFault::Halt => "halt",
         OnFault::Skip => "skip",
+        OnFault::Quarantine => "quarantine",
     };
     let rows = [
         ("projection", row.name.clone() + if row.sync { ", sync" } else { "" }),
@@ -134,7 +150,31 @@ fn long(row: &Row) -> String {
         ("faults", format!("{}, on fault {on_fault}", count(row.faults))),
         ("entries", format!("{}, {}, file {}", count(row.entries), size(row.state_bytes), size(row.file_bytes))),
     ];
-    rows.map(|(name, value)| format!("{name:<11} {value}")).join("\n")
+    let snapshot = row.snapshot.as_ref().map(|kept| format!("verified and kept at sequence {}", count(kept.sequence)));
+    let probed = (row.probed > 0).then(|| format!("{}, all alike", batches(row.probed)));
+    let others = [
+        ("quarantine", quarantined(row.quarantined, row.set_aside)),
+        ("redriven", redriven(row.redriven)),
+        ("probed", probed),
+        ("snapshot", snapshot),
+    ];
+    let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    rows.into_iter().chain(others).map(|(name, value)| format!("{name:<11} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// So many batches.
+pub(super) fn batches(number: u64) -> String {
+    if number == 1 { "1 batch".to_owned() } else { format!("{} batches", count(number)) }
+}
+
+/// What is in quarantine, if anything is.
+pub(super) fn quarantined(streams: u64, events: u64) -> Option<String> {
+    (streams > 0).then(|| format!("{}, {} set aside", count_of(streams, "stream"), count_of(events, "event")))
+}
+
+/// What was in quarantine in the state before and is folded now, if anything was.
+pub(super) fn redriven(events: Option<u64>) -> Option<String> {
+    events.map(|events| format!("{} that the state before had set aside, in order", count_of(events, "event")))
 }
 
 fn fuel(row: &Row) -> String {
@@ -164,7 +204,10 @@ pub(super) fn print_short(context: &mut Context, projection: Projection) -> Resu
             0 => String::new(),
             faults => format!("; {}, see `polyfold projection faults {}`", count_of(faults, "fault"), row.name),
         };
+        let set_aside =
+            quarantined(row.quarantined, row.set_aside).map_or_else(String::new, |text| format!("; {text}"));
         let building = row.building.as_ref().map_or_else(String::new, |new| format!("; building {}", new.text()));
-        format!("projection {}: {entries} entries at sequence {checkpoint}, {}{skipped}{building}", row.name, row.phase)
+        let (name, phase) = (&row.name, &row.phase);
+        format!("projection {name}: {entries} entries at sequence {checkpoint}, {phase}{skipped}{set_aside}{building}")
     })
 }

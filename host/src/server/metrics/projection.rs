@@ -52,6 +52,10 @@ fn of_state(families: &mut Families, (name, role): (&str, &str), state: &StateSt
     put("costliest_call_fuel", "The most fuel that one call used up.", Kind::Gauge, costliest as f64);
     put("state_bytes", "Keys and values of the state.", Kind::Gauge, state.totals.bytes as f64);
     put("faults_total", "Events on which the plugin failed.", Kind::Counter, state.fault_count as f64);
+    let set_aside = &state.set_aside;
+    put("set_aside_events_total", "Events of quarantined streams.", Kind::Counter, set_aside.events as f64);
+    put("quarantined_streams", "Streams in quarantine.", Kind::Gauge, set_aside.streams as f64);
+    put("probed_batches_total", "Batches folded once more that came out alike.", Kind::Counter, state.probed as f64);
     put("events_per_second", "Its present speed.", Kind::Gauge, state.events_per_second);
     put("memory_peak_bytes", "The most memory that one call took.", Kind::Gauge, state.memory_bytes_peak as f64);
     put("batch_seconds", "How long its last batch took.", Kind::Gauge, state.batch_seconds);
