@@ -19,6 +19,7 @@ mod misbehaving;
 mod model;
 mod probing;
 mod projects;
+mod quotas;
 mod quarantine;
 mod served;
 mod service;

@@ -130,6 +130,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::faults))
         .routes(routes!(projections::quarantine::list))
         .routes(routes!(projections::debug::debug))
+        .routes(routes!(projections::explain::explain))
         .routes(routes!(projections::operate::rebuild))
         .routes(routes!(projections::operate::upgrade))
         .routes(routes!(projections::operate::quota))

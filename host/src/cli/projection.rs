@@ -4,6 +4,7 @@ pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
 mod debug;
+mod explain;
 mod quarantine;
 mod quota;
 mod read;
@@ -39,6 +40,7 @@ pub(super) enum Command {
     Quarantine(quarantine::Quarantine),
     /// Run the plugin on one event once more, over the state right before it, and print what it does.
     Debug(debug::Debug),
+    Explain(explain::Explain),
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
@@ -96,6 +98,7 @@ impl Command {
             Self::Faults { name } => check::faults(client, context, &name),
             Self::Quarantine(quarantine) => quarantine.run(client, context),
             Self::Debug(debug) => debug.run(client, context),
+            Self::Explain(explain) => explain.run(client, context),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
             Self::Quota(change) => change.run(client, context),

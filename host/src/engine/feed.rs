@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::quota::{Budget, OverQuota};
 use super::faults::{self, Ran};
 use super::portion::Portion;
 use super::probe::Probe;

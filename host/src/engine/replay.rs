@@ -94,6 +94,11 @@ impl Replay {
         self.run_threads(target)
     }
 
+    /// Hands out what the calls cost since this was last asked.
+    pub(super) fn take_costs(&mut self) -> Costs {
+        std::mem::take(&mut self.costs)
+    }
+
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
         let changed = self.feed.overlay().kept_bytes() > 0 || !self.marks.is_empty();

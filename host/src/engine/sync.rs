@@ -14,7 +14,7 @@ use super::replay::{Began, End, Replay};
 use super::{Error, Phase};
 use crate::event::{Batch, Sequence};
 use crate::log::{Head, Log};
-use crate::state::{self, Checkpoint};
+use crate::state;
 
 /// How far behind a projection may be attached: the writer makes that up in some tenths of a second, in which every
 /// append waits.

@@ -212,7 +212,11 @@ impl Engine {
             let is_close = progress.sequence.0 + CLOSE_EVENTS >= head.0;
             let is_coming = match progress.phase {
                 Phase::Replaying | Phase::Live => is_close,
-                Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => false,
+                Phase::Halted(_)
+                | Phase::Paused { .. }
+                | Phase::OverQuota { .. }
+                | Phase::Failed { .. }
+                | Phase::Stopped => false,
             };
             if !is_coming || Instant::now() >= give_up {
                 worker.ask_to_stay_beside();

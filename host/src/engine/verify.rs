@@ -102,6 +102,7 @@ impl Engine {
             phase @ (Phase::Replaying
             | Phase::Halted(_)
             | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
             | Phase::Failed { .. }
             | Phase::Stopped) => {
                 Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() })
@@ -179,19 +180,11 @@ fn ready(code: Option<Arc<Projection>>) -> OtherCode {
 pub(super) fn build(
     mut replay: Replay,
     target: Sequence,
-    mut watch: impl FnMut(&Progress) + Send,
+    watch: impl FnMut(&Progress) + Send,
 ) -> Result<Progress, Error> {
+    let run = |replay: &mut Replay| replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
+    let end = watched(&mut replay, watch, run)?;
     let meter = Arc::clone(&replay.meter);
-    meter.enter(Phase::Replaying);
-    let over = AtomicBool::new(false);
-    let end = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
-        let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
-        over.store(true, Ordering::Relaxed);
-        meter.visible(replay.reached().sequence);
-        watcher.join().expect("watching progress does not panic");
-        end
-    })?;
     meter.enter(match end {
         End::Reached => Phase::Live,
         End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
@@ -200,4 +193,23 @@ pub(super) fn build(
         End::Asked => Phase::Stopped,
     });
     Ok(meter.read())
+}
+
+/// Does something with a replay on the caller's thread while another one watches how far it is.
+pub(super) fn watched<T>(
+    replay: &mut Replay,
+    mut watch: impl FnMut(&Progress) + Send,
+    work: impl FnOnce(&mut Replay) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let meter = Arc::clone(&replay.meter);
+    meter.enter(Phase::Replaying);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
+        let done = work(replay);
+        over.store(true, Ordering::Relaxed);
+        meter.visible(replay.reached().sequence);
+        watcher.join().expect("watching progress does not panic");
+        done
+    })
 }

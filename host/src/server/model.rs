@@ -254,6 +254,38 @@ pub struct Costs {
     pub costliest_call_fuel: u64,
 }
 
+/// Which events cost a projection the most.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Explained {
+    pub projection: String,
+    pub identity: String,
+    /// The fuel that an event may use.
+    pub fuel_per_event: u64,
+    /// Events of the state, and the fuel of the calls that folded them.
+    pub events: u64,
+    pub fuel: u64,
+    /// Calls that were made again event by event, the costliest of the state, and how many events they had.
+    pub calls_examined: u64,
+    pub events_examined: u64,
+    /// No event outside those calls took more fuel. Absent if there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_at_most: Option<u64>,
+    /// The costliest first.
+    pub costliest: Vec<CostlyEvent>,
+}
+
+/// An event and what it cost.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CostlyEvent {
+    pub sequence: u64,
+    pub stream: String,
+    /// As it was appended.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Of a call with this event alone, on the state right before it.
+    pub fuel: u64,
+}
+
 /// What a projection should run instead; what is left out stays as it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! `/projections`: making, watching and deleting them.
 
 pub(super) mod debug;
+pub(super) mod explain;
 pub(super) mod operate;
 pub(super) mod quarantine;
 
