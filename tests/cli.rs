@@ -427,6 +427,7 @@ fn projections_live_from_create_to_delete() {
             $ projection faults halting
             sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad
               plugin: DIGEST
+              fuel: 3,464
             exit 0
             $ projection faults counts
             ! projection "counts" has no faults
@@ -448,7 +449,7 @@ fn projections_live_from_create_to_delete() {
             projection counts: 3 entries at sequence 3, live
             exit 0
             $ projection verify counts
-            projection "counts" is sound: 3 entries at sequence 3, rebuilt with other batch sizes to the same digest DIGEST
+            projection "counts" is sound: 3 entries at sequence 3, rebuilt with other batch sizes, by code compiled anew, to the same digest DIGEST; 1 batch folded by both compilations, with the same fuel
             exit 0
             $ projection create keeps-global
             projection keeps-global: 2 entries at sequence 3, live

@@ -14,6 +14,7 @@ mod damage;
 mod debugging;
 mod determinism;
 mod example;
+mod faulty;
 mod full_disk;
 mod misbehaving;
 mod model;

@@ -6,6 +6,6 @@ mod client;
 mod following;
 mod limits;
 mod metrics;
-mod server;
+pub(crate) mod server;
 mod stopping;
 mod upgrading;

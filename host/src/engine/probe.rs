@@ -76,6 +76,14 @@ enum Unlike {
     Fuel { live: u64, other: u64 },
 }
 
+/// What came of folding a batch twice.
+enum Compared {
+    Alike,
+    Unlike(Unlike),
+    /// One of the two ended for a reason that says nothing of the events, or there is no second way.
+    NotComparable,
+}
+
 impl Feed {
     /// Feeds these rows, and once more if they are among those that are probed. What differs is not kept.
     pub(super) fn feed_probed(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
@@ -90,21 +98,20 @@ impl Feed {
         self.feed_range(&batch, 0..batch.len(), &mut live);
         let changes = self.overlay().take();
         let made = Made::of(changes, &live);
-        let differing = probe.ways.iter().find_map(|way| {
-            let way = probe.possible(way);
-            self.unlike(&batch, &made, &before, &probe, &way).map(|unlike| (way, unlike))
-        });
-        match differing {
-            None => {
-                live.probed = u64::from(!made.is_mishap());
-                self.overlay().add(made.changes);
-                fed.add(live);
-            }
-            Some((way, unlike)) => {
-                self.quarantine = before;
-                self.narrow(&batch, &probe, &way, unlike, fed);
+        let mut is_comparable = true;
+        for way in probe.ways.iter().map(|way| probe.possible(way)) {
+            match self.compare(&batch, &made, &before, &probe, &way) {
+                Compared::Alike => {}
+                Compared::NotComparable => is_comparable = false,
+                Compared::Unlike(unlike) => {
+                    self.quarantine = before;
+                    return self.narrow(&batch, &probe, &way, unlike, fed);
+                }
             }
         }
+        live.probed = u64::from(is_comparable);
+        self.overlay().add(made.changes);
+        fed.add(live);
     }
 
     /// Finds the first event after which the batch comes out otherwise, keeps what lies before it, and stops there.
@@ -153,30 +160,32 @@ impl Feed {
     fn prefix_unlike(&self, batch: &Batch, events: usize, probe: &Probe, way: &[Condition]) -> Option<Unlike> {
         let prefix = Arc::new(batch.slice(0..events));
         let live = self.fold_again(&prefix, &self.quarantine, probe, &[]);
-        self.unlike(&prefix, &live, &self.quarantine, probe, way)
+        match self.compare(&prefix, &live, &self.quarantine, probe, way) {
+            Compared::Unlike(unlike) => Some(unlike),
+            Compared::Alike | Compared::NotComparable => None,
+        }
     }
 
-    fn unlike(
+    fn compare(
         &self,
         batch: &Arc<Batch>,
         live: &Made,
         before: &Quarantine,
         probe: &Probe,
         way: &[Condition],
-    ) -> Option<Unlike> {
+    ) -> Compared {
         if way.is_empty() || live.is_mishap() {
-            return None;
+            return Compared::NotComparable;
         }
         let other = self.fold_again(batch, before, probe, way);
         // What is left in memory that was used may be too little, which is no promise broken.
         if other.is_mishap() || way.contains(&Condition::Memory) && other.is_exhausted() {
-            return None;
+            return Compared::NotComparable;
         }
         let is_same_cut = !way.contains(&Condition::Cuts) && !way.contains(&Condition::Memory);
-        live.unlike(&other, self).or_else(|| {
-            let (live, other) = (live.fuel, other.fuel);
-            (is_same_cut && live != other).then_some(Unlike::Fuel { live, other })
-        })
+        let fuel =
+            (is_same_cut && live.fuel != other.fuel).then_some(Unlike::Fuel { live: live.fuel, other: other.fuel });
+        live.unlike(&other, self).or(fuel).map_or(Compared::Alike, Compared::Unlike)
     }
 
     /// Folds a batch over the state as it is, and takes back what that changed.

@@ -92,6 +92,8 @@ impl Engine {
         let deployment = projection.readable();
         let live = self.store_of(name, deployment)?.reader()?;
         let target = live.checkpoint().sequence;
+        // The tree was kept up to date by each commit: what fits it is what was committed.
+        let damage = live.check_tree()?.map(Difference::Damaged);
         let (scratch, snapshot_unused) = self.begin(name, deployment, options, target)?;
         let from = scratch.0.checkpoint()?.sequence;
         let replay = self.verifying(name, deployment, options, &scratch)?;
@@ -108,6 +110,7 @@ impl Engine {
                 Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() })
             }
         };
+        let difference = damage.or(difference);
         let is_kept = options.keep_snapshot && difference.is_none();
         let kept = is_kept.then(|| self.keep_snapshot(name, deployment, &scratch)).transpose()?;
         let (entries, live, rebuilt) = (live.len()?, live.digest()?, rebuilt.digest()?);

@@ -2,13 +2,15 @@
 
 use crate::engine::Error;
 use crate::event::Sequence;
-use crate::state::{Fault, Reader, SetAside};
+use crate::state::{Disagreement, Fault, Reader, SetAside};
 
 /// The first thing in which two states differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// An entry: its key, and the value in the live state and in the rebuilt one.
     Entry { key: String, live: Option<Vec<u8>>, rebuilt: Option<Vec<u8>> },
+    /// The state's entries are not those that its own tree was made from: its file is damaged.
+    Damaged(Disagreement),
     /// The rebuilt state could not come as far.
     Stopped { sequence: Sequence, reason: String },
     /// The one failed on an event on which the other did not, or failed otherwise.

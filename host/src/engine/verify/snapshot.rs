@@ -25,6 +25,10 @@ impl Engine {
             return Err(format!("it is at sequence {}, behind which the state has not come", kept.sequence));
         }
         let scratch = self.hub.states.scratch_of_kept(name, identity).map_err(|error| error.to_string())?;
+        let checked = scratch.0.reader().and_then(|reader| reader.check_tree());
+        if let Some(disagreement) = checked.map_err(|error| error.to_string())? {
+            return Err(format!("it is damaged: {disagreement}"));
+        }
         let found = describe(identity.to_string(), &scratch).map_err(|error| error.to_string())?;
         if found != kept {
             let (digest, sequence) = (&found.digest, found.sequence);

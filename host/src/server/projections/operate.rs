@@ -115,6 +115,7 @@ fn in_words(difference: Difference, encoding: engine::StateEncoding) -> String {
         Difference::Entry { key, live, rebuilt } => {
             format!("the first entry that differs is {key:?}: it has {}, rebuilt {}", value(live), value(rebuilt))
         }
+        Difference::Damaged(disagreement) => format!("its file is damaged: {disagreement}"),
         Difference::Stopped { sequence, reason } => format!("the rebuild came to sequence {sequence} only: {reason}"),
         Difference::Fault { sequence, live, rebuilt } => {
             format!("the faults differ at sequence {sequence}: it has {}, rebuilt {}", text(live), text(rebuilt))
