@@ -21,6 +21,7 @@ mod misbehaving;
 mod model;
 mod probing;
 mod projects;
+mod quotas;
 mod quarantine;
 mod receipts;
 mod served;

@@ -20,6 +20,7 @@ mod code;
 mod compare;
 mod debug;
 mod error;
+mod explain;
 mod faults;
 mod feed;
 mod head;
@@ -40,6 +41,7 @@ mod probe;
 mod prober;
 mod progress;
 mod quarantine;
+mod quota;
 mod reading;
 mod receipt;
 mod recent;
@@ -65,6 +67,7 @@ pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
+pub use explain::{COSTLY_EVENTS_MAX, CostlyEvent, Explained};
 pub use head::HeadWatch;
 pub use identity::Deployment;
 pub use import::{BadLine, Imported, Watch};
@@ -74,6 +77,7 @@ pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::Installed;
 pub use progress::{Phase, Progress};
+pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
 pub use receipt::{
     Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue,
@@ -110,7 +114,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size};
+pub use crate::state::{
+    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size,
+};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -124,6 +130,7 @@ use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
 use prober::Prober;
+use quota::Gauges;
 use running::Running;
 use states::States;
 
@@ -197,6 +204,7 @@ impl Engine {
         let hub = Hub {
             catalogue,
             running: Running::default(),
+            gauges: Gauges::default(),
             recent: Arc::default(),
             states: States::new(dir.join("projections"), Arc::clone(&log)),
             writer: Writer::start(Arc::clone(&log)),

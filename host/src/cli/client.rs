@@ -80,6 +80,10 @@ impl Client {
         self.ask(Method::POST, path, Content::json(body))
     }
 
+    pub(super) fn put<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.ask(Method::PUT, path, Content::json(body))
+    }
+
     /// Sends one request and reads its whole answer.
     pub(super) fn ask<T: DeserializeOwned>(
         &mut self,

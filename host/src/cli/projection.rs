@@ -4,7 +4,9 @@ pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
 mod debug;
+mod explain;
 mod quarantine;
+mod quota;
 mod read;
 mod receipt;
 mod status;
@@ -39,10 +41,13 @@ pub(super) enum Command {
     Quarantine(quarantine::Quarantine),
     /// Run the plugin on one event once more, over the state right before it, and print what it does.
     Debug(debug::Debug),
+    Explain(explain::Explain),
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
     Upgrade(upgrade::Upgrade),
+    /// Show or change what a projection may use of fuel and of room; over quota it rests.
+    Quota(quota::Change),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -98,8 +103,10 @@ impl Command {
             Self::Faults { name } => check::faults(client, context, &name),
             Self::Quarantine(quarantine) => quarantine.run(client, context),
             Self::Debug(debug) => debug.run(client, context),
+            Self::Explain(explain) => explain.run(client, context),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
+            Self::Quota(change) => change.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error};
+use super::{Deployment, Error, Quota};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -103,6 +103,9 @@ pub struct Projection {
     /// A state that was built and verified, and is kept for later verifications to start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// What it may use; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
 }
 
 /// A kept snapshot of a state; its file lies beside the state's.

@@ -8,10 +8,11 @@ use super::feed::Feed;
 use super::key::Key;
 use super::outlet::Outlet;
 use super::portion::Want;
+use super::quota::Budget;
 use super::replay::Replay;
 use super::source::Source;
 use super::worker::{Duty, Worker};
-use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
+use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Quota, Sizing};
 use crate::cbor;
 use crate::event::{Digest, PluginName};
 use crate::plugin::{self, Limits};
@@ -30,6 +31,7 @@ pub struct NewProjection {
     pub memory_bytes: Option<u64>,
     /// Apply it inside each append.
     pub sync: bool,
+    pub quota: Quota,
 }
 
 impl Engine {
@@ -55,7 +57,7 @@ impl Engine {
                 return Err(Error::ProjectionExists(name));
             }
             let building = Some(self.deploy(&draft, &*self.chains_of(&content.present())?)?);
-            let (sync, auto_promote) = (new.sync, true);
+            let (sync, auto_promote, quota) = (new.sync, true, new.quota);
             let projection = Projection {
                 name: name.clone(),
                 sync,
@@ -64,6 +66,7 @@ impl Engine {
                 auto_promote,
                 previous: None,
                 kept: None,
+                quota,
             };
             content.projections.insert(name, projection.clone());
             Ok(projection)
@@ -76,6 +79,21 @@ impl Engine {
         let plugin = self.projection_plugin(deployment.plugin(), &limits)?;
         let upcasters = chains.touching(&plugin.manifest().filter).iter().map(Digest::to_string).collect();
         Ok(Deployment { upcasters, limits: Deployment::named(&limits), ..deployment.clone() })
+    }
+
+    /// Changes what a projection may use. One that rests goes on at once if it may now.
+    pub fn set_quota(&self, name: &str, quota: Quota) -> Result<(), Error> {
+        self.hub.catalogue.change(|content| {
+            content.projection_mut(name)?.quota = quota;
+            Ok(())
+        })?;
+        self.hub.gauges.of(name, quota);
+        self.hub.writer.head().wake();
+        Ok(())
+    }
+
+    pub(super) fn budget(&self, projection: &Projection) -> Budget {
+        Budget::of(self.hub.gauges.of(&projection.name, projection.quota))
     }
 
     /// All projections, by name.
@@ -156,6 +174,7 @@ impl Engine {
         }
         let store = self.hub.states.open(name, identity)?;
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        replay.feed.budget = self.budget(projection);
         replay.feed.probe = self.prober.as_ref().map(|prober| prober.probe(deployment, &self.plugins)).transpose()?;
         replay.outlet.show(replay.reached().sequence);
         let duty = self.duty(projection, deployment, false, takes_over());
@@ -224,6 +243,7 @@ impl Engine {
         self.hub.running.keys(name).iter().for_each(|key| self.hub.stop(key));
         self.hub.writer.unblock(name)?;
         self.hub.running.close_journal(name);
+        self.hub.gauges.remove(name);
         self.hub.states.remove_all(name)
     }
 

@@ -104,6 +104,7 @@ impl Engine {
             phase @ (Phase::Replaying
             | Phase::Halted(_)
             | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
             | Phase::Failed { .. }
             | Phase::Stopped) => {
                 Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() })
@@ -199,6 +200,7 @@ pub(super) fn run_watched(
         End::Reached => Phase::Live,
         End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
         End::Stopped(Stopped::Pause { reason, .. }) => Phase::Paused { reason },
+        End::Stopped(Stopped::OverQuota { over, .. }) => over.phase(),
         End::Asked => Phase::Stopped,
     });
     Ok(replay.meter.read())

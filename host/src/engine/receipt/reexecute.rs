@@ -24,6 +24,9 @@ use crate::state::{Reader, Store};
 /// Where scratches of checks lie among the states; no projection can have the name.
 const FOLDER: &str = ".check";
 
+const OTHER_LIMITS: &str =
+    "the state was made under limits that this polyfold does not have; check it with the version that made it";
+
 /// Why a check ends early.
 enum Stop {
     Refused(Refusal),
@@ -87,7 +90,11 @@ impl Engine {
                     format!("the events can be folded only up to sequence {}: {}", progress.visible, progress.phase);
                 return Err(Refusal::new(Aspect::Replay, why).into());
             }
-            Phase::Replaying | Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => {
+            Phase::Replaying
+            | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
+            | Phase::Failed { .. }
+            | Phase::Stopped => {
                 let reason = progress.phase.to_string();
                 return Err(Stop::Failed(Error::CheckStopped { sequence: stopped, reason }));
             }
@@ -129,6 +136,9 @@ impl Engine {
     /// A replay of the receipt's deployment from the beginning, whether it is in the catalogue or not.
     fn replay_of(&self, state: &StateReceipt, given: &[Vec<u8>], store: Arc<Store>) -> Result<Replay, Stop> {
         let deployment = &state.deployment;
+        if deployment.prices().is_err() {
+            return Err(Refusal::new(Aspect::Identity, OTHER_LIMITS).into());
+        }
         let limits = deployment.limits();
         check_runs_here(deployment, &limits)?;
         let plugins = Plugins { engine: self, given: components(given) };
@@ -164,9 +174,7 @@ fn check_runs_here(deployment: &Deployment, limits: &Limits) -> Result<(), Refus
     let own: Vec<(String, u64)> =
         limits.describe_identity().into_iter().map(|(name, limit)| (name.to_owned(), limit)).collect();
     if own != deployment.limits {
-        let why =
-            "the state was made under limits that this polyfold does not have; check it with the version that made it";
-        return Err(Refusal::new(Aspect::Identity, why));
+        return Err(Refusal::new(Aspect::Identity, OTHER_LIMITS));
     }
     match parameters(&deployment.parameters) {
         Ok(canonical) if canonical == deployment.parameters => Ok(()),

@@ -117,6 +117,7 @@ fn run(
             fuel_per_event: None,
             memory_bytes: None,
             sync: false,
+            quota: None,
         };
         let _: Projection = client.post("/projections", &new)?;
         wait::for_one(client, context, name)?
