@@ -17,6 +17,8 @@ mod full_disk;
 mod misbehaving;
 mod model;
 mod projects;
+mod provenance;
+mod registry;
 mod served;
 mod service;
 mod tidy;

@@ -5,6 +5,7 @@
 //! ├── lock              held by the one process that has the directory open, with its process id
 //! ├── log.redb          the event log
 //! ├── catalogue.json    which plugins are installed and which projections run
+//! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
 //! ├── projections/      NAME/IDENTITY.redb, one state each
@@ -37,6 +38,7 @@ mod recent;
 mod render;
 mod replay;
 mod running;
+mod signature;
 mod sizing;
 mod source;
 mod space;
@@ -44,13 +46,14 @@ mod states;
 mod status;
 mod sync;
 mod trace;
+mod trust;
 mod upcasters;
 mod upgrade;
 mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use error::Error;
 pub use head::HeadWatch;
@@ -60,10 +63,13 @@ pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
-pub use plugins::Installed;
+pub use plugins::{Installed, Offer};
 pub use progress::{Phase, Progress};
 pub use reading::{Reach, Snapshot};
 pub use render::event_to_json;
+#[cfg(test)]
+pub(crate) use signature::tests::Pair;
+pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
@@ -72,6 +78,7 @@ pub use trace::{
     BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
     Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
 };
+pub use trust::{PluginSignature, Publisher, Signer, Standing};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification};
@@ -81,14 +88,22 @@ pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
-    Step, UpcasterManifest, View,
+    Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
+    ProjectionManifest, Refused as RefusedPlugin, Sections, StateEncoding, Step, UpcasterManifest, View,
 };
 
 /// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
     Ok(plugin::inspect(bytes)?)
 }
+
+/// Lists what is in a plugin's file, which is neither compiled nor run.
+pub fn contents(bytes: &[u8]) -> Result<Contents, Error> {
+    Ok(plugin::contents(bytes)?)
+}
+
+/// The memory that an instance of a plugin may have unless a projection says otherwise.
+pub const MEMORY_BYTES_MAX: usize = plugin::Limits::MEMORY_BYTES;
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
@@ -107,6 +122,7 @@ use hub::Hub;
 use lock::Lock;
 use running::Running;
 use states::States;
+use trust::Trust;
 
 /// What a user may set about an engine.
 #[derive(Clone, Debug)]
@@ -116,12 +132,15 @@ pub struct Options {
     pub lock_wait: std::time::Duration,
     /// What this process is, for whoever finds the directory in use; may be empty.
     pub holder: String,
+    /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
+    pub require_signature: bool,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
+        let lock_wait = std::time::Duration::from_secs(10);
+        Self { log: log::Options::default(), lock_wait, holder: String::new(), require_signature: false }
     }
 }
 
@@ -131,6 +150,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    trust: Trust,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -158,6 +178,7 @@ impl Engine {
         let lock = Lock::acquire(dir, options.lock_wait, &options.holder)?;
         let (log, file) = (dir.join("log.redb"), dir.join("catalogue.json"));
         let catalogue = Catalogue::open(&file)?;
+        let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
         if !log.exists() && !catalogue.content().projections.is_empty() {
             return Err(Error::LogMissing { log, catalogue: file });
         }
@@ -175,6 +196,7 @@ impl Engine {
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            trust,
             starting: Mutex::default(),
             lock,
         };

@@ -35,6 +35,7 @@ impl Engine {
     /// Adds a projection to the catalogue; [`Engine::start`] builds it.
     pub fn create(&self, new: &NewProjection) -> Result<Projection, Error> {
         let plugin = self.find_plugin(&new.plugin)?;
+        self.admit(&plugin, false)?;
         let limits = Limits::default();
         let draft = Deployment {
             plugin: plugin.digest.clone(),
@@ -228,6 +229,7 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
+        self.admit_deployment(deployment)?;
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
         let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
         let hub = &self.hub;

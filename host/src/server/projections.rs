@@ -15,6 +15,7 @@ use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
 use super::model::{self, Fault, NewProjection, OnFault, Projection};
+use super::origin::shown_signature;
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
@@ -162,14 +163,14 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         sync: status.projection.sync,
         auto_promote: status.projection.auto_promote,
         head,
-        readable: shown_state(&status.readable, head),
+        readable: shown_state(engine, &status.readable, head),
         is_serving: status.is_serving,
-        building: status.building.as_ref().map(|state| shown_state(state, head)),
-        previous: status.previous.as_ref().map(|state| shown_state(state, head)),
+        building: status.building.as_ref().map(|state| shown_state(engine, state, head)),
+        previous: status.previous.as_ref().map(|state| shown_state(engine, state, head)),
     })
 }
 
-fn shown_state(state: &StateStatus, head: u64) -> model::State {
+fn shown_state(engine: &Engine, state: &StateStatus, head: u64) -> model::State {
     let (phase, reason) = match &state.phase {
         Phase::Replaying => (model::Phase::Replaying, None),
         Phase::Live => (model::Phase::Live, None),
@@ -186,6 +187,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         identity: state.identity.to_string(),
         plugin: state.plugin.clone(),
         plugin_digest: state.deployment.plugin.clone(),
+        plugin_signature: engine.find_plugin(&state.deployment.plugin).ok().and_then(|it| shown_signature(engine, &it)),
         parameters: Data::json(&state.deployment.parameters),
         on_fault: match state.deployment.on_fault {
             FaultPolicy::Halt => OnFault::Halt,
