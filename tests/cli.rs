@@ -419,6 +419,7 @@ fn projections_live_from_create_to_delete() {
             $ projection faults halting
             sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad
               plugin: DIGEST
+              fuel: 3,464
             exit 0
             $ projection faults counts
             ! projection "counts" has no faults

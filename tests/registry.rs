@@ -76,6 +76,7 @@ fn what_a_registry_gets_wrong_is_named_and_nothing_is_installed() {
         ("index", &nothing, 4, "it is an index of several images"),
         ("old-manifest", &nothing, 4, "its manifest is of version 1, and 2 is known"),
         ("no-json", &nothing, 4, "is no plugin: expected"),
+        ("long-signature", &nothing, 4, "its signature is larger than the 8192 bytes"),
         ("no-plugin", &nothing, 4, "it is not a WebAssembly component"),
         (
             "manifest-elsewhere",

@@ -171,6 +171,7 @@ fn manifest(shop: &Shop, name: &str) -> Vec<u8> {
         "old-manifest" => version = 1,
         "no-plugin" => (digest, size) = (sha256(b"nothing"), 7),
         "signed" => annotations = json!({ "com.polyfold.minisig": ACME.sign(&shop.plugin) }),
+        "long-signature" => annotations = json!({ "com.polyfold.minisig": "x".repeat(8_193) }),
         "no-json" => return b"<html>".to_vec(),
         "index" => return json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes(),
         _ => {}

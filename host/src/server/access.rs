@@ -230,6 +230,8 @@ mod tests {
         check(Method::POST, "/events", Some(Scope::Append));
         check(Method::GET, "/events/stream", Some(Scope::Read));
         check(Method::GET, "/metrics", Some(Scope::Read));
+        check(Method::GET, "/trust", Some(Scope::Read));
+        check(Method::POST, "/trust/publishers", Some(Scope::Manage));
         check(Method::GET, "/tokens", Some(Scope::Manage));
         check(Method::DELETE, "/tokens/1", Some(Scope::Manage));
         check(Method::POST, "/projections/x/promote", Some(Scope::Manage));

@@ -15,7 +15,8 @@ pub const SIGNATURE: &str = "polyfold-signature";
 /// `oci://HOST/REPOSITORY:TAG@sha256:DIGEST`.
 pub const SOURCE: &str = "polyfold-source";
 
-const SOURCE_BYTES_MAX: usize = 512;
+/// The longest host, repository, tag and digest that there can be have some 700 bytes.
+const SOURCE_BYTES_MAX: usize = 1 << 10;
 
 /// What came with a plugin's bytes.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ fn source(headers: &HeaderMap) -> Result<Option<engine::Source>, Problem> {
             Ok(Some(engine::Source { reference: reference.to_owned(), digest: digest.to_owned() }))
         }
         Some(_) | None => {
-            Err(invalid(format!("{SOURCE}: it must be oci://HOST/REPOSITORY:TAG@sha256:DIGEST, 512 bytes at most")))
+            Err(invalid(format!("{SOURCE}: it must be oci://HOST/REPOSITORY:TAG@sha256:DIGEST, 1 KiB at most")))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::http::{Size, Way};
 use super::{CONFIG, Descriptor, Error, LAYER, Login, MANIFEST, MINISIG, Manifest, Reference, block_on, sha256};
-use crate::engine::PLUGIN_BYTES_MAX;
+use crate::engine::{PLUGIN_BYTES_MAX, SIGNATURE_BYTES_MAX};
 
 /// An index of several images: what `docker buildx` makes, and no plugin.
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -30,6 +30,10 @@ pub(in crate::cli) fn pull(reference: &Reference, login: &Login) -> Result<Pulle
         let layer = only_layer(reference, &manifest)?;
         let bytes = blob(&mut way, reference, layer).await?;
         let signature = manifest.annotations.get(MINISIG).cloned();
+        if signature.as_ref().is_some_and(|text| text.len() > SIGNATURE_BYTES_MAX) {
+            let why = format!("its signature is larger than the {SIGNATURE_BYTES_MAX} bytes that one may have");
+            return Err(Error::Refused(format!("{reference}: {why}")));
+        }
         Ok(Pulled { bytes, signature, source: format!("{}@{digest}", reference.without_digest()) })
     })
 }

@@ -24,6 +24,9 @@ impl Reference {
             Error::Usage(format!("{text:?}: {why}; it must be oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:DIGEST]"))
         };
         let name = text.strip_prefix(SCHEME).ok_or_else(|| refused("it does not begin with oci://"))?;
+        if !name.is_ascii() {
+            return Err(refused("it has letters that no reference has"));
+        }
         // Without a dot, a port or this name the library would take the host for a folder of Docker's own registry.
         let host = name.split('/').next().unwrap_or_default();
         if !(host.contains(['.', ':']) || host == "localhost") {
@@ -34,8 +37,9 @@ impl Reference {
         }
         let inner: oci_client::Reference =
             name.parse().map_err(|error: oci_client::ParseError| refused(&error.to_string()))?;
-        if inner.digest().is_some_and(|digest| !digest.starts_with("sha256:")) {
-            return Err(refused("a digest must be sha256"));
+        let is_sha256 = |digest: &str| digest.starts_with("sha256:") && *digest == digest.to_ascii_lowercase();
+        if inner.digest().is_some_and(|digest| !is_sha256(digest)) {
+            return Err(refused("a digest must be sha256, in lower case"));
         }
         Ok(Self { inner })
     }
@@ -104,11 +108,14 @@ mod tests {
             ("oci://ghcr.io/A/b", "invalid reference"),
             ("oci://ghcr.io/a@sha256:abc", "invalid reference"),
             ("oci://user@ghcr.io/a", "invalid reference"),
+            ("oci://ghcr.io/a:\u{e9}", "letters that no reference has"),
         ] {
             let error = Reference::parse(text).map(|it| it.to_string()).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
-        let long = format!("oci://ghcr.io/a@sha512:{}", "a".repeat(128));
-        assert!(Reference::parse(&long).unwrap_err().to_string().contains("must be sha256"));
+        for digest in [format!("sha512:{}", "a".repeat(128)), format!("sha256:{}", "A".repeat(64))] {
+            let error = Reference::parse(&format!("oci://ghcr.io/a@{digest}")).unwrap_err().to_string();
+            assert!(error.contains("must be sha256, in lower case"), "{error}");
+        }
     }
 }

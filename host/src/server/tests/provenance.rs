@@ -128,7 +128,7 @@ async fn what_cannot_be_understood_of_an_origin_is_refused() {
     check("polyfold-signature", &"A".repeat(12_000), 400).await;
     check("polyfold-source", reference, 400).await;
     check("polyfold-source", &format!("http://localhost/a@{digest}"), 400).await;
-    check("polyfold-source", &format!("oci://{}@{digest}", "a".repeat(500)), 400).await;
+    check("polyfold-source", &format!("oci://{}@{digest}", "a".repeat(1_000)), 400).await;
     check("polyfold-source", &format!("{reference}@{digest}"), 201).await;
     let (_, plugins) = get(&host, "/plugins").await;
     assert_eq!(plugins[0]["source"], json!({"reference": reference, "digest": digest}));
