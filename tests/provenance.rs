@@ -48,6 +48,7 @@ fn a_publisher_is_trusted_and_no_longer() {
     copy(&environment, "traps", "traps.wasm");
     environment.file("acme.pub", format!("untrusted comment: minisign public key\n{}\n", ACME.public));
     let commands = [
+        "append order/1 order.paid --id a",
         "trust list",
         "trust add acme acme.pub --comment releases",
         "trust add acme acme.pub",
@@ -80,6 +81,9 @@ fn a_publisher_is_trusted_and_no_longer() {
         transcript.push_str(&format!("$ {command}\n{}", environment.run(&arguments)));
     }
     expect![[r#"
+        $ append order/1 order.paid --id a
+        sequence 1, order/1 version 1, id a
+        exit 0
         $ trust list
         ! no signature is required
         ! nobody is trusted; `polyfold trust add NAME KEY` trusts a publisher
@@ -122,7 +126,7 @@ fn a_publisher_is_trusted_and_no_longer() {
         projection traps@0.1.0 installed, digest DIGEST, unsigned
         exit 0
         $ projection create event-counts
-        projection event-counts: 0 entries at sequence 0, live
+        projection event-counts: 2 entries at sequence 1, live
         exit 0
         $ trust require on
         a trusted publisher's signature is required
@@ -149,7 +153,8 @@ fn a_publisher_is_trusted_and_no_longer() {
         ! error: plugin event-counts@0.1.0 is signed by "acme", who is no longer trusted, and only what a trusted publisher signed may be installed and run here; `polyfold trust list` shows who is trusted
         exit 4
         $ read --upcast
-        exit 0
+        ! error: plugin renames@0.1.0 is signed by unknown key F171A3A5A0D173C2, and only what a trusted publisher signed may be installed and run here; `polyfold trust list` shows who is trusted
+        exit 4
         $ trust require off
         no signature is required
         exit 0
@@ -157,7 +162,7 @@ fn a_publisher_is_trusted_and_no_longer() {
         no signature is required
         exit 0
         $ projection rebuild event-counts
-        projection event-counts: 0 entries at sequence 0, live
+        projection event-counts: 2 entries at sequence 1, live
         exit 0
     "#]].assert_eq(&transcript);
     let status = environment.run(&["projection", "status", "event-counts"]);
@@ -225,7 +230,8 @@ fn a_core_module_is_signed_as_its_compiler_made_it() {
         file       module of 167 B, 1 module: 3 functions, 12 B of code, 0 B of data
         memory     64.00 KiB from the beginning, 256.00 MiB allowed
         module     no name: 3 functions, 12 B of code, 0 B of data, memory 64.00 KiB and more
-    "#]].assert_eq(&environment.scrub(&inspected));
+    "#]]
+    .assert_eq(&environment.scrub(&inspected));
 }
 
 #[test]
