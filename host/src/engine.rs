@@ -7,6 +7,7 @@
 //! ├── log.tree          roots of its event tree; safe to delete
 //! ├── host-key          the key that signs receipts, for its owner only
 //! ├── catalogue.json    which plugins are installed and which projections run
+//! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
 //! ├── projections/      NAME/IDENTITY.redb, one state each
@@ -50,6 +51,7 @@ mod render;
 mod replay;
 mod running;
 mod share;
+mod signature;
 mod sizing;
 mod source;
 mod space;
@@ -57,13 +59,14 @@ mod states;
 mod status;
 mod sync;
 mod trace;
+mod trust;
 mod upcasters;
 mod upgrade;
 mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
@@ -75,7 +78,7 @@ pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
-pub use plugins::Installed;
+pub use plugins::{Installed, Offer};
 pub use progress::{Phase, Progress};
 pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
@@ -86,6 +89,9 @@ pub use receipt::{
 pub use redrive::Which;
 pub use render::event_to_json;
 pub use share::{InvalidShare, Share};
+#[cfg(test)]
+pub(crate) use signature::tests::Pair;
+pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
@@ -94,6 +100,7 @@ pub use trace::{
     BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
     Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
 };
+pub use trust::{PluginSignature, Publisher, Signer, Standing};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification, VerifyOptions};
@@ -103,14 +110,22 @@ pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
-    Step, UpcasterManifest, View,
+    Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
+    ProjectionManifest, Refused as RefusedPlugin, Sections, StateEncoding, Step, UpcasterManifest, View,
 };
 
 /// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
     Ok(plugin::inspect(bytes)?)
 }
+
+/// Lists what is in a plugin's file, which is neither compiled nor run.
+pub fn contents(bytes: &[u8]) -> Result<Contents, Error> {
+    Ok(plugin::contents(bytes)?)
+}
+
+/// The memory that an instance of a plugin may have unless a projection says otherwise.
+pub const MEMORY_BYTES_MAX: usize = plugin::Limits::MEMORY_BYTES;
 
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
@@ -133,6 +148,7 @@ use prober::Prober;
 use quota::Gauges;
 use running::Running;
 use states::States;
+use trust::Trust;
 
 /// What a user may set about an engine.
 #[derive(Clone, Debug)]
@@ -146,6 +162,8 @@ pub struct Options {
     pub call_deadline: std::time::Duration,
     /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
     pub probe: Option<Share>,
+    /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
+    pub require_signature: bool,
 }
 
 impl Default for Options {
@@ -157,6 +175,7 @@ impl Default for Options {
             holder: String::new(),
             call_deadline: plugin::Limits::DEADLINE,
             probe: None,
+            require_signature: false,
         }
     }
 }
@@ -170,6 +189,7 @@ pub struct Engine {
     call_deadline: std::time::Duration,
     prober: Option<Prober>,
     key: receipt::KeyFile,
+    trust: Trust,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -197,6 +217,7 @@ impl Engine {
         let lock = Lock::acquire(dir, options.lock_wait, &options.holder)?;
         let (log, file) = (dir.join("log.redb"), dir.join("catalogue.json"));
         let catalogue = Catalogue::open(&file)?;
+        let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
         if !log.exists() && !catalogue.content().projections.is_empty() {
             return Err(Error::LogMissing { log, catalogue: file });
         }
@@ -218,6 +239,7 @@ impl Engine {
             call_deadline: options.call_deadline,
             prober: options.probe.map(Prober::new).transpose()?,
             key: receipt::KeyFile::new(dir),
+            trust,
             starting: Mutex::default(),
             lock,
         };

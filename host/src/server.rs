@@ -6,6 +6,7 @@ mod answer;
 mod changes;
 mod compare;
 mod connection;
+mod contents;
 pub mod data;
 mod events;
 mod gate;
@@ -15,6 +16,7 @@ mod log;
 mod metrics;
 pub mod model;
 mod openapi;
+pub mod origin;
 mod params;
 mod plugins;
 pub mod problem;
@@ -27,6 +29,7 @@ mod state;
 mod tls;
 mod tokens;
 mod trace;
+mod trust;
 mod wire;
 
 pub use access::{Access, Door};
@@ -124,6 +127,11 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(events::read::stream))
         .routes(routes!(plugins::install, plugins::list))
         .routes(routes!(plugins::examine))
+        .routes(routes!(contents::of_file))
+        .routes(routes!(contents::of_plugin))
+        .routes(routes!(trust::show, trust::require))
+        .routes(routes!(trust::add))
+        .routes(routes!(trust::remove))
         .routes(routes!(plugins::inspect, plugins::remove))
         .routes(routes!(trace::upcaster))
         .routes(routes!(projections::create, projections::list))

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, Method, Request, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::client::conn::http1::SendRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,8 +46,11 @@ pub(super) enum Content {
     Nothing,
     Json(Vec<u8>),
     Cbor(Vec<u8>),
-    /// A plugin's file.
-    Component(Vec<u8>),
+    /// A plugin's file, and what goes along.
+    Component {
+        bytes: Vec<u8>,
+        headers: HeaderMap,
+    },
     /// Lines of JSON, as they lie in the file.
     Lines {
         lines: Body,
@@ -180,7 +183,11 @@ fn request(method: Method, path: &str, accept: &'static str, content: Content) -
         Content::Nothing => request.body(Body::empty()),
         Content::Json(json) => request.header(CONTENT_TYPE, "application/json").body(Body::from(json)),
         Content::Cbor(cbor) => request.header(CONTENT_TYPE, "application/cbor").body(Body::from(cbor)),
-        Content::Component(bytes) => request.header(CONTENT_TYPE, "application/wasm").body(Body::from(bytes)),
+        Content::Component { bytes, headers } => {
+            let request = request.header(CONTENT_TYPE, "application/wasm");
+            let with_all = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+            with_all.body(Body::from(bytes))
+        }
         Content::Lines { lines, is_gzip } => {
             let request = request.header(CONTENT_TYPE, NDJSON);
             let packed = is_gzip.then(|| HeaderValue::from_static("gzip"));

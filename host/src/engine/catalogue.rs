@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error, Quota};
+use super::{Deployment, Error, PluginSignature, Quota};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -49,9 +49,24 @@ pub struct InstalledPlugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// What its signature was found to be; none if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<PluginSignature>,
+    /// Where it was got from; none if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// An upcaster that was removed, but is kept for the states that were made with it until they are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) removed: bool,
+}
+
+/// Where a plugin was got from, as whoever installed it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `oci://HOST/REPOSITORY:TAG`.
+    pub reference: String,
+    /// What the reference stood for then: the digest of its manifest.
+    pub digest: String,
 }
 
 impl InstalledPlugin {

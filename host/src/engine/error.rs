@@ -14,6 +14,21 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("{}: {problem}; restore the file from a copy, or move it away and install plugins and projections anew", path.display())]
     Catalogue { path: PathBuf, problem: String },
+    #[error("{}: {why}; mend the file, or restore it from a copy", path.display())]
+    Trust { path: PathBuf, why: String },
+    #[error(transparent)]
+    Signature(#[from] super::SignatureError),
+    #[error(
+        "{what} {why}, and only what a trusted publisher signed may be installed and run here; `polyfold trust list` \
+         shows who is trusted"
+    )]
+    Untrusted { what: String, why: String },
+    #[error("{0}")]
+    InvalidPublisher(String),
+    #[error("publisher {0:?} is trusted already; remove it first, or choose another name")]
+    PublisherExists(String),
+    #[error("no publisher {0:?} is trusted; `polyfold trust list` shows those that are")]
+    UnknownPublisher(String),
     #[error(transparent)]
     Refused(#[from] log::Refused),
     #[error(transparent)]

@@ -38,6 +38,7 @@ impl Engine {
     /// Adds a projection to the catalogue; [`Engine::start`] builds it.
     pub fn create(&self, new: &NewProjection) -> Result<Projection, Error> {
         let plugin = self.find_plugin(&new.plugin)?;
+        self.admit(&plugin, false)?;
         let limits = Limits::default();
         let draft = Deployment {
             plugin: plugin.digest.clone(),
@@ -255,6 +256,7 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
+        self.admit_deployment(deployment)?;
         let code = self.code(deployment)?;
         let plugin = Arc::clone(&code.plugin);
         Ok((self.replay_with(name, deployment, &code, store, sizing)?, plugin))

@@ -28,8 +28,8 @@ pub struct Quota {
 
 /// Why a projection rests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OverQuota {
-    pub reason: String,
+pub(super) struct OverQuota {
+    pub(super) reason: String,
     /// When it may go on by itself; none if only a higher quota helps.
     pub(super) again: Option<Duration>,
     /// How often the quota had been changed by then.

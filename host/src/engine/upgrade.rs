@@ -75,6 +75,7 @@ impl Engine {
                 self.find_plugin(&present.name)?
             }
         };
+        self.admit(&plugin, false)?;
         let new_parameters = upgrade.parameters.as_deref().map(parameters).transpose()?;
         let draft = Deployment {
             plugin: plugin.digest,

@@ -2,7 +2,9 @@
 //!
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
+mod contents;
 mod faults;
+mod provenance;
 mod receipt;
 
 pub use faults::{
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::data::Data;
+pub use contents::{Contents, CustomSections, Dependency, Extent, Import, Module, Producer};
+pub use provenance::{NewPublisher, Publisher, Requirement, Signature, Source, Standing, Trust};
 
 /// An event as the log holds it, or as upcasters leave it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -144,6 +148,12 @@ pub struct Plugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// Absent if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// Absent if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// What an installation or a removal did.
@@ -178,6 +188,11 @@ pub struct PluginDetails {
     pub views: Vec<View>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Absent if it is not installed, or came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// A name for the keys with a prefix.
@@ -356,6 +371,9 @@ pub struct State {
     /// `name@version`, or the digest of a plugin that is no longer installed.
     pub plugin: String,
     pub plugin_digest: String,
+    /// The plugin's; absent if it is not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_signature: Option<Signature>,
     pub parameters: Data,
     pub on_fault: OnFault,
     pub fuel_per_event: u64,

@@ -34,6 +34,10 @@ pub enum Code {
     AmbiguousPlugin,
     PluginRefused,
     PluginInUse,
+    /// A plugin's signature does not hold, or is not the one that is required.
+    UntrustedPlugin,
+    UnknownPublisher,
+    PublisherExists,
     WrongKind,
     UnknownProjection,
     ProjectionExists,
@@ -66,6 +70,7 @@ impl Code {
             Self::Forbidden => 403,
             Self::NoSuchRoute
             | Self::UnknownPlugin
+            | Self::UnknownPublisher
             | Self::UnknownProjection
             | Self::UnknownView
             | Self::UnknownKey
@@ -77,6 +82,7 @@ impl Code {
             | Self::IdTaken
             | Self::AmbiguousPlugin
             | Self::PluginInUse
+            | Self::PublisherExists
             | Self::WrongKind
             | Self::ProjectionExists
             | Self::NoOtherState
@@ -88,6 +94,7 @@ impl Code {
             | Self::InvalidParameters
             | Self::InvalidReceipt
             | Self::PluginRefused
+            | Self::UntrustedPlugin
             | Self::RefusedByProjection => 422,
             Self::Damaged | Self::Internal => 500,
             Self::ProjectionUnavailable | Self::ShuttingDown | Self::Busy => 503,
@@ -216,6 +223,7 @@ fn code_of(error: &Error) -> Code {
         | E::LogMissing { .. }
         | E::Catalogue { .. }
         | E::HostKey { .. }
+        | E::Trust { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
         E::Plugin(PluginError::Missing { .. }) | E::UpcasterGone { .. } | E::UnknownPlugin(_) => Code::UnknownPlugin,
@@ -226,6 +234,10 @@ fn code_of(error: &Error) -> Code {
         // The plugins answer for it, and not the host.
         E::Upcast { .. } => Code::InvalidEvent,
         E::Load(_) | E::NoPlugin(_) | E::Chain(_) => Code::PluginRefused,
+        E::Signature(_) | E::Untrusted { .. } => Code::UntrustedPlugin,
+        E::InvalidPublisher(_) => Code::InvalidRequest,
+        E::PublisherExists(_) => Code::PublisherExists,
+        E::UnknownPublisher(_) => Code::UnknownPublisher,
         E::AmbiguousPlugin { .. } => Code::AmbiguousPlugin,
         E::WrongKind { .. } => Code::WrongKind,
         E::PluginInUse { .. } => Code::PluginInUse,

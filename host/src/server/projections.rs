@@ -18,6 +18,7 @@ use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
 use super::model::{self, Fault, KeptSnapshot, NewProjection, OnFault, Projection};
+use super::origin::shown_signature;
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
@@ -197,10 +198,10 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         auto_promote: status.projection.auto_promote,
         quota: shown_quota(status.projection.quota),
         head,
-        readable: shown_state(&status.readable, head),
+        readable: shown_state(engine, &status.readable, head),
         is_serving: status.is_serving,
-        building: status.building.as_ref().map(|state| shown_state(state, head)),
-        previous: status.previous.as_ref().map(|state| shown_state(state, head)),
+        building: status.building.as_ref().map(|state| shown_state(engine, state, head)),
+        previous: status.previous.as_ref().map(|state| shown_state(engine, state, head)),
         snapshot: status.projection.kept_snapshot().map(|kept| KeptSnapshot {
             identity: kept.identity.clone(),
             sequence: kept.sequence,
@@ -209,7 +210,7 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
     })
 }
 
-fn shown_state(state: &StateStatus, head: u64) -> model::State {
+fn shown_state(engine: &Engine, state: &StateStatus, head: u64) -> model::State {
     let (phase, reason) = match &state.phase {
         Phase::Replaying => (model::Phase::Replaying, None),
         Phase::Live => (model::Phase::Live, None),
@@ -227,6 +228,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         identity: state.identity.to_string(),
         plugin: state.plugin.clone(),
         plugin_digest: state.deployment.plugin.clone(),
+        plugin_signature: engine.find_plugin(&state.deployment.plugin).ok().and_then(|it| shown_signature(engine, &it)),
         parameters: Data::json(&state.deployment.parameters),
         on_fault: match state.deployment.on_fault {
             FaultPolicy::Halt => OnFault::Halt,

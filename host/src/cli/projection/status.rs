@@ -4,13 +4,15 @@ use serde::Serialize;
 
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
-use crate::server::model::{Costs, KeptSnapshot, OnFault, Projection, Quota, State};
+use crate::cli::plugin::signer;
+use crate::server::model::{Costs, KeptSnapshot, OnFault, Projection, Quota, Signature, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
 struct Row {
     name: String,
     plugin: String,
+    plugin_signature: Option<Signature>,
     identity: String,
     sync: bool,
     is_serving: bool,
@@ -73,6 +75,7 @@ impl From<Projection> for Row {
         Self {
             name,
             plugin: readable.plugin,
+            plugin_signature: readable.plugin_signature,
             identity: readable.identity,
             sync,
             is_serving,
@@ -137,7 +140,7 @@ fn long(row: &Row) -> String {
     };
     let rows = [
         ("projection", row.name.clone() + if row.sync { ", sync" } else { "" }),
-        ("plugin", row.plugin.clone()),
+        ("plugin", format!("{}, {}", row.plugin, signer(row.plugin_signature.as_ref()))),
         ("identity", row.identity.clone()),
         ("building", beside(&row.building)),
         ("previous", beside(&row.previous)),
