@@ -4,12 +4,12 @@
 //! data directory
 //! ├── lock              held by the one process that has the directory open, with its process id
 //! ├── log.redb          the event log
-//! ├── catalogue.json    which plugins are installed and which projections run
+//! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
-//! ├── projections/      NAME/IDENTITY.redb, one state each
+//! ├── projections/      NAME/IDENTITY.redb, one state each; IDENTITY.redb.damaged, one that was set aside
 //! ├── socket            where a host is listening, while there is one (the server's)
-//! └── tokens.json       the digests of bearer tokens (the server's)
+//! └── tokens.json       the digests of bearer tokens, with a checksum (the server's)
 //! ```
 
 mod append;
@@ -37,6 +37,7 @@ mod recent;
 mod render;
 mod replay;
 mod running;
+pub mod sealed;
 mod sizing;
 mod source;
 mod space;
@@ -131,6 +132,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -161,7 +163,9 @@ impl Engine {
         if !log.exists() && !catalogue.content().projections.is_empty() {
             return Err(Error::LogMissing { log, catalogue: file });
         }
+        states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
+        let opened = status::Opened::now(log.head().sequence);
         let hub = Hub {
             catalogue,
             running: Running::default(),
@@ -174,6 +178,7 @@ impl Engine {
             hub: Arc::new(hub),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
+            opened,
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             starting: Mutex::default(),
             lock,

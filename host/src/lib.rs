@@ -27,6 +27,8 @@ pub mod cli;
 mod crash;
 pub mod engine;
 pub mod event;
+#[cfg(test)]
+mod faulty;
 pub mod log;
 pub mod plugin;
 pub mod server;

@@ -78,7 +78,7 @@ impl Log {
         let database = file::open(path, &name, options)?;
         let again = (path.to_owned(), name.clone(), options.clone());
         // Whatever becomes of the file meanwhile, a new log is never made in its place.
-        let open = Box::new(move || file::open_existing(&again.0, &again.1, &again.2));
+        let open = Box::new(move || file::open_again(&again.0, &again.1, &again.2));
         Self::over(name, Some(path.to_owned()), storage::Storage::new(database, open), options)
     }
 

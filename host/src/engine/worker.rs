@@ -69,6 +69,8 @@ struct Follower {
     head: Arc<HeadWatch>,
     /// Whether its state still waits to take the place of another one of the same identity.
     is_rebuild: Cell<bool>,
+    /// Whether its state's file was damaged and has been emptied. Damage that comes back is the disk's, and the operator's.
+    is_anew: Cell<bool>,
 }
 
 impl Worker {
@@ -85,7 +87,8 @@ impl Worker {
         meter.enter(Phase::Replaying);
         let name = format!("projection-{}", duty.name);
         let is_rebuild = Cell::new(duty.is_rebuild);
-        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild };
+        let is_anew = Cell::new(false);
+        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild, is_anew };
         let thread = std::thread::Builder::new().name(name).spawn(move || follower.run(replay));
         let thread = Mutex::new(Some(thread.expect("a thread can be started")));
         Self { identity, manifest, meter, outlet, store, signals, head, thread }
@@ -155,8 +158,12 @@ impl Follower {
 
     /// Follows the log until it is told to stop, or cannot go on.
     fn follow(&self, mut replay: Replay) -> Result<Phase, Error> {
-        if let Some(fault) = standing_fault(&replay.store.reader()?, self.duty.policy)? {
-            return Ok(Phase::Halted(Box::new(fault)));
+        let standing = replay.store.reader().map_err(Error::from);
+        match standing.and_then(|reader| standing_fault(&reader, self.duty.policy)) {
+            Ok(Some(fault)) => return Ok(Phase::Halted(Box::new(fault))),
+            Ok(None) => {}
+            Err(Error::State(error)) if error.is_damage() => self.begin_anew(&mut replay, error)?,
+            Err(error) => return Err(error),
         }
         let mut back_off = BACK_OFF_FIRST;
         let mut needs_reset = false;
@@ -184,6 +191,11 @@ impl Follower {
                     needs_reset = true;
                     error.to_string()
                 }
+                // The file, not what made it: the log has all of it.
+                Err(Error::State(error)) if error.is_damage() => {
+                    self.begin_anew(&mut replay, error)?;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             self.pause(&replay, reason, back_off);
@@ -194,6 +206,20 @@ impl Follower {
         }
         replay.commit(true)?;
         Ok(Phase::Stopped)
+    }
+
+    /// Empties a state whose file is damaged, to be made from the log again.
+    fn begin_anew(&self, replay: &mut Replay, error: state::Error) -> Result<(), Error> {
+        let Duty { hub, name, identity, .. } = &self.duty;
+        if self.is_rebuild.get() || self.is_anew.replace(true) {
+            return Err(error.into());
+        }
+        let anew = hub.states.empty(name, &replay.store, *identity, &error.what())?;
+        replay.reset()?;
+        replay.meter.visible(replay.reached().sequence);
+        replay.meter.enter(Phase::Replaying);
+        replay.meter.note(anew.why);
+        Ok(())
     }
 
     /// Feeds up to `head`, and lets the state serve if that is due.

@@ -207,6 +207,7 @@ fn code_of(error: &Error) -> Code {
         | E::Plugin(PluginError::Damaged { .. })
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
+        | E::CatalogueMissing { .. }
         | E::Catalogue { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
@@ -229,7 +230,7 @@ fn code_of(error: &Error) -> Code {
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
-        E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
+        E::ProjectionUnavailable { .. } | E::MadeAnew { .. } => Code::ProjectionUnavailable,
         E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
         E::NotCompared { .. } | E::TraceStopped { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,

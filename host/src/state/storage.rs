@@ -45,6 +45,14 @@ impl Storage {
         Ok(())
     }
 
+    /// Closes the database and takes what `exchange` makes in its place.
+    pub(super) fn exchange<E>(&self, exchange: impl FnOnce() -> Result<Database, E>) -> Result<(), E> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        close(database.take());
+        *database = Some(exchange()?);
+        Ok(())
+    }
+
     /// Tries again what did not work in [`Storage::reopen`].
     fn open_if_closed(&self) -> Result<(), redb::Error> {
         if self.database().is_some() {
