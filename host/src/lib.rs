@@ -27,8 +27,6 @@ pub mod cli;
 mod crash;
 pub mod engine;
 pub mod event;
-#[cfg(test)]
-mod faulty;
 pub mod log;
 pub mod plugin;
 pub mod server;

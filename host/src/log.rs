@@ -161,7 +161,8 @@ impl Log {
     /// After a failure of the storage nothing can be read or written until it is opened anew. What a failed commit left
     /// is then there as a whole or not at all. That it cannot be opened yet is found out by whoever comes next.
     fn reopen_after(&self, error: &Error, writer: &mut Writer) {
-        if !matches!(error, Error::Storage(_)) {
+        // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
+        if !matches!(error, Error::Storage(_) | Error::Damaged { .. }) {
             return;
         }
         let reopened = self.shared.exchange(|head| {

@@ -292,6 +292,14 @@ mod tests {
   }
 }"#;
 
+    fn change(catalogue: &Catalogue) {
+        let changed = catalogue.change(|content| {
+            content.projection_mut("p")?.sync = true;
+            Ok(())
+        });
+        changed.unwrap();
+    }
+
     #[test]
     fn a_catalogue_without_a_checksum_opens_and_gets_one_with_its_next_change() {
         let dir = tempfile::tempdir().unwrap();
@@ -299,7 +307,7 @@ mod tests {
         std::fs::write(&path, V1).unwrap();
         let catalogue = Catalogue::open(&path).unwrap();
         let identity = catalogue.projection("p").unwrap().wanted().identity();
-        catalogue.change(|content| Ok(content.projection_mut("p")?.sync = true)).unwrap();
+        change(&catalogue);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("\"checksum\""), "{text}");
         let reopened = Catalogue::open(&path).unwrap().projection("p").unwrap();
@@ -311,7 +319,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalogue.json");
         std::fs::write(&path, V1).unwrap();
-        Catalogue::open(&path).unwrap().change(|content| Ok(content.projection_mut("p")?.sync = true)).unwrap();
+        change(&Catalogue::open(&path).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("1000000000", "1000000001")).unwrap();
         let error = Catalogue::open(&path).unwrap_err().to_string();

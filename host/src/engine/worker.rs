@@ -166,12 +166,12 @@ impl Follower {
             Err(error) => return Err(error),
         }
         let mut back_off = BACK_OFF_FIRST;
-        let mut needs_reset = false;
+        let (mut needs_reset, mut is_suspect) = (false, false);
         while !self.is_asked_to_stop() {
             let head = self.head.sequence();
             let reason = match self.step(&mut replay, head) {
                 Ok(Stepped::On) => {
-                    back_off = BACK_OFF_FIRST;
+                    (back_off, is_suspect) = (BACK_OFF_FIRST, false);
                     self.head.wait_beyond(head, IDLE, || self.has_signal());
                     continue;
                 }
@@ -191,9 +191,13 @@ impl Follower {
                     needs_reset = true;
                     error.to_string()
                 }
-                // The file, not what made it: the log has all of it.
+                // The file, not what made it: the log has all of it. But one operation that fails can look like damage.
                 Err(Error::State(error)) if error.is_damage() => {
-                    self.begin_anew(&mut replay, error)?;
+                    let is_sound = !is_suspect && replay.store.reopen().is_ok() && replay.reset().is_ok();
+                    if !is_sound {
+                        self.begin_anew(&mut replay, error)?;
+                    }
+                    is_suspect = is_sound;
                     continue;
                 }
                 Err(error) => return Err(error),

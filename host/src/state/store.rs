@@ -116,6 +116,12 @@ impl Store {
         Ok(Self::over(make(path, identity, log_id)?, path, opener(path)))
     }
 
+    /// Opens the file anew, to see whether it is sound after all.
+    pub fn reopen(&self) -> Result<Checkpoint, Error> {
+        guarded(&self.path, || self.db.reopen())?;
+        self.checkpoint()
+    }
+
     /// Begins an empty state in the place of this one, which is damaged, after `set_aside` has moved its file away. All
     /// who share this store have the empty one then; a reader of before gets an error, or what it had in memory.
     pub fn begin_anew<E: From<Error>>(

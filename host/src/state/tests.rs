@@ -1,9 +1,9 @@
 //! A state's file: the power fails at every sync, and a file of an earlier release still opens.
 
 use super::*;
+use crate::crash::faulty::{Fault as DiskFault, FaultyDisk};
 use crate::crash::{CrashingDisk, Unsynced};
 use crate::event::{Digest, Sequence};
-use crate::faulty::{Fault as DiskFault, FaultyDisk};
 
 const COMMITS: u64 = 12;
 
