@@ -133,7 +133,7 @@ impl Log {
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
         let (transaction, state) = self.snapshot()?;
-        Reader::new(&transaction, &state)
+        Reader::new(&transaction, &state, self.storage.failing())
     }
 
     /// What the file holds now. A storage that has failed is opened anew, unless the writer is about to do so.
@@ -194,13 +194,14 @@ impl Log {
 
     /// What the log takes of its file.
     pub fn stats(&self) -> Result<Stats, Error> {
-        file::guarded(&self.name, || stats::collect(self))
+        self.storage.failing().noting(file::guarded(&self.name, || stats::collect(self)))
     }
 
     /// Reads the whole log and recomputes all that can be: checksums, digests, chain, versions, times and both indexes.
     ///
     /// Calls `progress` with the last sequence checked, every few thousand events. The error names the place.
     pub fn verify(&self, progress: &mut dyn FnMut(crate::event::Sequence)) -> Result<Verified, Error> {
-        file::guarded(&self.name, || verify::verify(&self.reader()?, progress))
+        let verified = file::guarded(&self.name, || verify::verify(&self.reader()?, progress));
+        self.storage.failing().noting(verified)
     }
 }

@@ -168,6 +168,10 @@ impl Follower {
         let mut back_off = BACK_OFF_FIRST;
         let (mut needs_reset, mut is_suspect) = (false, false);
         while !self.is_asked_to_stop() {
+            needs_reset |= replay.store.is_failing();
+            if needs_reset && replay.store.reopen().is_ok() && replay.reset().is_ok() {
+                needs_reset = false;
+            }
             let head = self.head.sequence();
             let reason = match self.step(&mut replay, head) {
                 Ok(Stepped::On) => {
@@ -204,9 +208,6 @@ impl Follower {
             };
             self.pause(&replay, reason, back_off);
             back_off = (back_off * 2).min(BACK_OFF_MAX);
-            if needs_reset && replay.reset().is_ok() {
-                needs_reset = false;
-            }
         }
         replay.commit(true)?;
         Ok(Phase::Stopped)
