@@ -167,9 +167,9 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
     }
 }
 
-/// The commands say themselves what matters, so only a host logs unasked.
+/// The commands say themselves what matters, so only a host logs unasked; but that files were lost nobody else says.
 fn start_logging(settings: &Settings, is_host: bool) {
-    let default = if is_host { "info" } else { "off" };
+    let default = if is_host { "info" } else { "off,polyfold::engine::states=warn" };
     let filter = settings.log.as_deref().unwrap_or(default);
     let filter = tracing_subscriber::EnvFilter::try_new(filter);
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));

@@ -6,13 +6,13 @@
 //! ├── log.redb          the event log
 //! ├── log.tree          roots of its event tree; safe to delete
 //! ├── host-key          the key that signs receipts, for its owner only
-//! ├── catalogue.json    which plugins are installed and which projections run
+//! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
 //! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
-//! ├── projections/      NAME/IDENTITY.redb, one state each
+//! ├── projections/      NAME/IDENTITY.redb, one state each; IDENTITY.redb.damaged, one that was set aside
 //! ├── socket            where a host is listening, while there is one (the server's)
-//! └── tokens.json       the digests of bearer tokens (the server's)
+//! └── tokens.json       the digests of bearer tokens, with a checksum (the server's)
 //! ```
 
 mod append;
@@ -50,6 +50,7 @@ mod redrive;
 mod render;
 mod replay;
 mod running;
+pub mod sealed;
 mod share;
 mod signature;
 mod sizing;
@@ -190,6 +191,7 @@ pub struct Engine {
     prober: Option<Prober>,
     key: receipt::KeyFile,
     trust: Trust,
+    opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -221,7 +223,9 @@ impl Engine {
         if !log.exists() && !catalogue.content().projections.is_empty() {
             return Err(Error::LogMissing { log, catalogue: file });
         }
+        states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
+        let opened = status::Opened::now(log.head().sequence);
         let hub = Hub {
             catalogue,
             running: Running::default(),
@@ -235,6 +239,7 @@ impl Engine {
             hub: Arc::new(hub),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
+            opened,
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             call_deadline: options.call_deadline,
             prober: options.probe.map(Prober::new).transpose()?,

@@ -84,7 +84,7 @@ impl Log {
         let database = file::open(path, &name, options)?;
         let again = (path.to_owned(), name.clone(), options.clone());
         // Whatever becomes of the file meanwhile, a new log is never made in its place.
-        let open = Box::new(move || file::open_existing(&again.0, &again.1, &again.2));
+        let open = Box::new(move || file::open_again(&again.0, &again.1, &again.2));
         Self::over(name, Some(path.to_owned()), storage::Storage::new(database, open), options)
     }
 
@@ -140,7 +140,7 @@ impl Log {
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
         let (transaction, state) = self.snapshot()?;
-        Reader::new(&transaction, &state)
+        Reader::new(&transaction, &state, self.storage.failing())
     }
 
     /// What the file holds now. A storage that has failed is opened anew, unless the writer is about to do so.
@@ -168,7 +168,8 @@ impl Log {
     /// After a failure of the storage nothing can be read or written until it is opened anew. What a failed commit left
     /// is then there as a whole or not at all. That it cannot be opened yet is found out by whoever comes next.
     fn reopen_after(&self, error: &Error, writer: &mut Writer) {
-        if !matches!(error, Error::Storage(_)) {
+        // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
+        if !matches!(error, Error::Storage(_) | Error::Damaged { .. }) {
             return;
         }
         let reopened = self.shared.exchange(|head| {
@@ -225,13 +226,14 @@ impl Log {
 
     /// What the log takes of its file.
     pub fn stats(&self) -> Result<Stats, Error> {
-        file::guarded(&self.name, || stats::collect(self))
+        self.storage.failing().noting(file::guarded(&self.name, || stats::collect(self)))
     }
 
     /// Reads the whole log and recomputes all that can be: checksums, digests, chain, versions, times and both indexes.
     ///
     /// Calls `progress` with the last sequence checked, every few thousand events. The error names the place.
-    pub fn verify(&self, progress: &mut dyn FnMut(Sequence)) -> Result<Verified, Error> {
-        file::guarded(&self.name, || verify::verify(&self.reader()?, progress))
+    pub fn verify(&self, progress: &mut dyn FnMut(crate::event::Sequence)) -> Result<Verified, Error> {
+        let verified = file::guarded(&self.name, || verify::verify(&self.reader()?, progress));
+        self.storage.failing().noting(verified)
     }
 }

@@ -45,6 +45,19 @@ impl Error {
         matches!(self, Self::Unusable { problem, .. } if problem == IN_USE)
     }
 
+    /// Whether the file itself is at fault: another one made from the log in its place is sound.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unusable { .. }) && !self.is_in_use()
+    }
+
+    /// What is wrong, without a way out.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Unusable { path, problem } => format!("{}: {problem}", path.display()),
+            Self::Storage { path, source } => format!("{}: {source}", path.display()),
+        }
+    }
+
     /// Whether the disk has no room for what was to be written.
     pub fn is_disk_full(&self) -> bool {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

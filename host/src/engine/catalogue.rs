@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error, PluginSignature, Quota};
+use super::{Deployment, Error, PluginSignature, Quota, sealed};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -178,6 +178,8 @@ impl Projection {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+// Because of the checksum; see sealed.rs.
+#[serde(deny_unknown_fields)]
 pub(super) struct Content {
     format: u32,
     /// In the order of installation: of two with the same name, the later one is meant.
@@ -274,10 +276,11 @@ impl Content {
 }
 
 fn parse(bytes: &[u8]) -> Result<Content, String> {
-    let content: Content = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if content.format != FORMAT {
-        return Err(format!("written in format {}, this version knows format {FORMAT}", content.format));
+    let value = sealed::unseal(bytes)?;
+    if let Some(format) = value.get("format").filter(|format| **format != FORMAT) {
+        return Err(format!("written in format {format}, this version knows format {FORMAT}"));
     }
+    let content: Content = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let in_deployments = content.projections.values().flat_map(Projection::deployments).flat_map(Deployment::digests);
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
@@ -301,7 +304,7 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
 fn write(path: &Path, content: &Content) -> std::io::Result<()> {
     let beside = path.with_extension("json.new");
     let mut file = std::fs::File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(content)?)?;
+    file.write_all(&sealed::seal(content)?)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
     sync_parent(path)
@@ -310,4 +313,69 @@ fn write(path: &Path, content: &Content) -> std::io::Result<()> {
 /// Makes a rename durable.
 pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path.parent().expect("files of a data directory have a parent"))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As releases before the checksum wrote it.
+    const V1: &str = r#"{
+  "format": 1,
+  "plugins": [],
+  "projections": {
+    "p": {
+      "name": "p",
+      "serving": {
+        "plugin": "a7c0901b7b73914609a262c56ae6fe0d0d4ea3569a7b8c0033600f4e04a7f0e4",
+        "abi": "0.1.0",
+        "upcasters": [],
+        "parameters": "{}",
+        "fuel_per_event": 1000000000,
+        "memory_bytes": 268435456,
+        "limits": [],
+        "on_fault": "halt"
+      },
+      "building": null
+    }
+  }
+}"#;
+
+    fn change(catalogue: &Catalogue) {
+        let changed = catalogue.change(|content| {
+            content.projection_mut("p")?.sync = true;
+            Ok(())
+        });
+        changed.unwrap();
+    }
+
+    #[test]
+    fn a_catalogue_without_a_checksum_opens_and_gets_one_with_its_next_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalogue.json");
+        std::fs::write(&path, V1).unwrap();
+        let catalogue = Catalogue::open(&path).unwrap();
+        let identity = catalogue.projection("p").unwrap().wanted().identity();
+        change(&catalogue);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"checksum\""), "{text}");
+        let reopened = Catalogue::open(&path).unwrap().projection("p").unwrap();
+        assert!(reopened.sync && reopened.wanted().identity() == identity);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_checksum_is_refused_with_the_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalogue.json");
+        std::fs::write(&path, V1).unwrap();
+        change(&Catalogue::open(&path).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("1000000000", "1000000001")).unwrap();
+        let error = Catalogue::open(&path).unwrap_err().to_string();
+        assert!(error.contains("catalogue.json: it is damaged or was changed by hand"), "{error}");
+        assert!(error.contains("restore the file from a copy"), "{error}");
+        std::fs::write(&path, text.replace("checksum", "checksun")).unwrap();
+        let error = Catalogue::open(&path).unwrap_err().to_string();
+        assert!(error.contains("unknown field `checksun`"), "{error}");
+    }
 }

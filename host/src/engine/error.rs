@@ -110,6 +110,15 @@ pub enum Error {
         "{} is missing, but {} says that projections were made from it; restore the log, or use another --data-dir", log.display(), catalogue.display()
     )]
     LogMissing { log: PathBuf, catalogue: PathBuf },
+    #[error(
+        "{} is missing, but {} holds states of {projections}; restore the file from a copy, or move that folder away and install plugins and projections anew", catalogue.display(), states.display()
+    )]
+    CatalogueMissing { catalogue: PathBuf, states: PathBuf, projections: String },
+    /// What it has so far is less than readers saw before.
+    #[error(
+        "projection {name:?}: its state was lost and is made anew from the log, now at sequence {sequence} of {until}: {why}; ask again when it is there"
+    )]
+    MadeAnew { name: String, sequence: Sequence, until: Sequence, why: String },
     #[error("reading the input failed: {0}")]
     Input(std::io::Error),
     #[error("the input changed while it was imported: line {}: {}; lines before it are in the log", .0.number, .0.why)]

@@ -14,7 +14,7 @@ use super::source::Source;
 use super::worker::{Duty, Worker};
 use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Quota, Sizing};
 use crate::cbor;
-use crate::event::{Digest, PluginName};
+use crate::event::{Digest, PluginName, Sequence};
 use crate::plugin::{self, Limits};
 use crate::state::Store;
 
@@ -173,11 +173,17 @@ impl Engine {
         if self.hub.running.get(&key).is_some() {
             return Ok(());
         }
-        let store = self.hub.states.open(name, identity)?;
+        let store = self.open_state(name, deployment)?;
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
         replay.feed.budget = self.budget(projection);
         replay.feed.probe = self.prober.as_ref().map(|prober| prober.probe(deployment, &self.plugins)).transpose()?;
-        replay.outlet.show(replay.reached().sequence);
+        let anew = self.hub.states.made_anew(name, identity);
+        // Of a state that is made anew, followers have seen what comes again.
+        let seen = anew.as_ref().map_or(Sequence::ZERO, |anew| anew.until);
+        replay.outlet.show(replay.reached().sequence.max(seen));
+        if let Some(anew) = anew {
+            replay.meter.note(anew.why);
+        }
         let duty = self.duty(projection, deployment, false, takes_over());
         drop(self.hub.running.insert(key, Arc::new(Worker::start(replay, plugin.manifest_shared(), duty))));
         Ok(())
@@ -304,8 +310,16 @@ impl Engine {
         let identity = deployment.identity();
         match self.hub.running.get(&Key::state(name, identity)) {
             Some(worker) => Ok(Arc::clone(&worker.store)),
-            None => self.hub.states.open(name, identity),
+            None => self.open_state(name, deployment),
         }
+    }
+
+    /// The file of a deployment that no worker has open. One that serves, or served, was there before.
+    pub(super) fn open_state(&self, name: &str, deployment: &Deployment) -> Result<Arc<Store>, Error> {
+        let (projection, identity) = (self.projection(name)?, deployment.identity());
+        let is_known = [&projection.serving, &projection.previous].into_iter().flatten().any(|it| it == deployment);
+        let states = &self.hub.states;
+        if is_known { states.open_known(name, identity) } else { states.open(name, identity) }
     }
 }
 

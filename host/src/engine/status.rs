@@ -1,5 +1,7 @@
 //! How a projection stands: what serves, what is beside it, and what holds them up.
 
+use std::time::{Duration, Instant};
+
 use super::key::Key;
 use super::worker::standing_fault;
 use super::{Deployment, Engine, Error, Phase, Progress, Projection};
@@ -54,6 +56,31 @@ pub struct StateStatus {
     pub last_progress_at: Option<Timestamp>,
     /// How long the first event that it has not seen has waited.
     pub lag_seconds: f64,
+}
+
+/// When the directory was opened, by both clocks: the wall clock may jump afterwards.
+#[derive(Debug)]
+pub(super) struct Opened {
+    at: Instant,
+    time: Timestamp,
+    head: Sequence,
+}
+
+impl Opened {
+    /// Now, with the log ending there.
+    pub(super) fn now(head: Sequence) -> Self {
+        Self { at: Instant::now(), time: Timestamp::now(), head }
+    }
+
+    /// For how long an event has waited that was recorded then, whatever the clock has done meanwhile: one that was there
+    /// already as long as the directory is open, and before; a later one at most as long.
+    fn waited(&self, sequence: Sequence, recorded_at: Timestamp, now: Timestamp) -> Duration {
+        let between = |from: Timestamp, to: Timestamp| {
+            Duration::from_micros(u64::try_from(to.micros().saturating_sub(from.micros())).unwrap_or(0))
+        };
+        let open = self.at.elapsed();
+        if sequence <= self.head { open + between(recorded_at, self.time) } else { open.min(between(recorded_at, now)) }
+    }
 }
 
 /// What a state's file and its worker say.
@@ -115,14 +142,17 @@ impl Engine {
         let identity = deployment.identity();
         let (store, progress) = match self.hub.running.get(&Key::state(name, identity)) {
             Some(worker) => (std::sync::Arc::clone(&worker.store), Some(worker.meter.read())),
-            None => (self.hub.states.open(name, identity)?, None),
+            None => (self.open_state(name, deployment)?, None),
         };
         let reader = store.reader()?;
         let (size, fault_count, set_aside) = (store.size()?, reader.fault_count()?, reader.set_aside_totals()?);
-        let progress = match progress {
+        let mut progress = match progress {
             Some(progress) => progress,
             None => at_rest(&reader)?,
         };
+        if progress.last_error.is_none() {
+            progress.last_error = self.hub.states.made_anew(name, identity).map(|anew| anew.why);
+        }
         let (totals, costs) = (reader.totals()?, store.costs()?);
         let read = Read { progress, checkpoint: reader.checkpoint(), size, totals, costs, fault_count, set_aside };
         let mut status = self.shown(name, deployment, read);
@@ -171,8 +201,8 @@ impl Engine {
         let query = Query { from: sequence, to: Some(sequence), filter: Filter::all() };
         let page = self.hub.log.reader()?.read(&query, 1, 1)?;
         let recorded_at = page.batch.rows().first().map(|row| row.recorded_at);
-        let waited = recorded_at.map(|time| Timestamp::now().micros() - time.micros());
-        Ok(waited.map_or(0.0, |micros| micros.max(0) as f64 / 1e6))
+        let waited = recorded_at.map(|time| self.opened.waited(sequence, time, Timestamp::now()));
+        Ok(waited.unwrap_or_default().as_secs_f64())
     }
 }
 
@@ -181,4 +211,25 @@ fn at_rest(reader: &Reader) -> Result<Progress, Error> {
     let fault = standing_fault(reader)?;
     let phase = fault.map_or(Phase::Stopped, |fault| Phase::Halted(Box::new(fault)));
     Ok(Progress::resting(phase, reader.checkpoint().sequence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000_000;
+
+    #[test]
+    fn a_clock_that_jumps_makes_no_lag_of_days() {
+        let opened = Opened::now(Sequence(10));
+        let then = |micros: i64| Timestamp::from_micros(opened.time.micros() + micros).unwrap();
+        let waited = |sequence: u64, recorded_at: i64, now: i64| {
+            opened.waited(Sequence(sequence), then(recorded_at), then(now)).as_secs()
+        };
+        assert_eq!(waited(10, -5_000_000, 0), 5, "it was there before");
+        assert_eq!(waited(10, -5_000_000, 3 * DAY), 5);
+        assert_eq!(waited(10, 3 * DAY, 0), 0, "recorded by a clock that was ahead");
+        assert_eq!(waited(11, 0, 3 * DAY), 0, "it came since, and that is not long ago");
+        assert_eq!(waited(11, 3 * DAY, -3 * DAY), 0);
+    }
 }

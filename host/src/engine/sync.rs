@@ -212,12 +212,14 @@ impl Rider {
 
     /// Tries again what went wrong before, and makes up for what the log has beyond it.
     fn recover(&mut self, name: &str, head: Head) {
-        if self.trouble.is_none() && self.replay.reached().sequence >= head.sequence {
+        let is_failing = self.replay.store.is_failing();
+        if self.trouble.is_none() && !is_failing && self.replay.reached().sequence >= head.sequence {
             return;
         }
-        let is_troubled = self.trouble.is_some();
+        let is_troubled = self.trouble.is_some() || is_failing;
         // What went wrong may have cost the file what was committed lazily.
-        let reset = if is_troubled { self.replay.reset() } else { Ok(()) };
+        let reopened = if is_failing { self.replay.store.reopen().map(drop) } else { Ok(()) };
+        let reset = reopened.map_err(Error::from).and_then(|()| if is_troubled { self.replay.reset() } else { Ok(()) });
         match reset.and_then(|()| self.catch_up(name, head)) {
             Ok(()) => {
                 self.trouble = None;

@@ -72,6 +72,8 @@ struct Follower {
     head: Arc<HeadWatch>,
     /// Whether its state still waits to take the place of another one of the same identity.
     is_rebuild: Cell<bool>,
+    /// Whether its state's file was damaged and has been emptied. Damage that comes back is the disk's, and the operator's.
+    is_anew: Cell<bool>,
 }
 
 impl Worker {
@@ -88,7 +90,8 @@ impl Worker {
         meter.enter(Phase::Replaying);
         let name = format!("projection-{}", duty.name);
         let is_rebuild = Cell::new(duty.is_rebuild);
-        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild };
+        let is_anew = Cell::new(false);
+        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild, is_anew };
         let thread = std::thread::Builder::new().name(name).spawn(move || follower.run(replay));
         let thread = Mutex::new(Some(thread.expect("a thread can be started")));
         Self { identity, manifest, meter, outlet, store, signals, head, thread }
@@ -158,16 +161,24 @@ impl Follower {
 
     /// Follows the log until it is told to stop, or cannot go on.
     fn follow(&self, mut replay: Replay) -> Result<Phase, Error> {
-        if let Some(fault) = standing_fault(&replay.store.reader()?)? {
-            return Ok(Phase::Halted(Box::new(fault)));
+        let standing = replay.store.reader().map_err(Error::from);
+        match standing.and_then(|reader| standing_fault(&reader)) {
+            Ok(Some(fault)) => return Ok(Phase::Halted(Box::new(fault))),
+            Ok(None) => {}
+            Err(Error::State(error)) if error.is_damage() => self.begin_anew(&mut replay, error)?,
+            Err(error) => return Err(error),
         }
         let mut back_off = BACK_OFF_FIRST;
-        let mut needs_reset = false;
+        let (mut needs_reset, mut is_suspect) = (false, false);
         while !self.is_asked_to_stop() {
+            needs_reset |= replay.store.is_failing();
+            if needs_reset && replay.store.reopen().is_ok() && replay.reset().is_ok() {
+                needs_reset = false;
+            }
             let head = self.head.sequence();
             let reason = match self.step(&mut replay, head) {
                 Ok(Stepped::On) => {
-                    back_off = BACK_OFF_FIRST;
+                    (back_off, is_suspect) = (BACK_OFF_FIRST, false);
                     self.head.wait_beyond(head, IDLE, || self.has_signal());
                     continue;
                 }
@@ -191,16 +202,36 @@ impl Follower {
                     needs_reset = true;
                     error.to_string()
                 }
+                // The file, not what made it: the log has all of it. But one operation that fails can look like damage.
+                Err(Error::State(error)) if error.is_damage() => {
+                    let is_sound = !is_suspect && replay.store.reopen().is_ok() && replay.reset().is_ok();
+                    if !is_sound {
+                        self.begin_anew(&mut replay, error)?;
+                    }
+                    is_suspect = is_sound;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             self.pause(&replay, reason, back_off);
             back_off = (back_off * 2).min(BACK_OFF_MAX);
-            if needs_reset && replay.reset().is_ok() {
-                needs_reset = false;
-            }
         }
         replay.commit(true)?;
         Ok(Phase::Stopped)
+    }
+
+    /// Empties a state whose file is damaged, to be made from the log again.
+    fn begin_anew(&self, replay: &mut Replay, error: state::Error) -> Result<(), Error> {
+        let Duty { hub, name, identity, .. } = &self.duty;
+        if self.is_rebuild.get() || self.is_anew.replace(true) {
+            return Err(error.into());
+        }
+        let anew = hub.states.empty(name, &replay.store, *identity, &error.what())?;
+        replay.reset()?;
+        replay.meter.visible(replay.reached().sequence);
+        replay.meter.enter(Phase::Replaying);
+        replay.meter.note(anew.why);
+        Ok(())
     }
 
     /// Feeds up to `head`, and lets the state serve if that is due.

@@ -3,6 +3,7 @@
 mod append;
 mod crash;
 mod damage;
+mod faulty;
 mod fixture;
 mod full;
 mod model;

@@ -221,6 +221,7 @@ fn code_of(error: &Error) -> Code {
         | E::Plugin(PluginError::Damaged { .. })
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
+        | E::CatalogueMissing { .. }
         | E::Catalogue { .. }
         | E::HostKey { .. }
         | E::Trust { .. }
@@ -251,7 +252,7 @@ fn code_of(error: &Error) -> Code {
         E::UnknownEvent { .. } => Code::UnknownEvent,
         E::Document(_) => Code::InvalidReceipt,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
-        E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
+        E::ProjectionUnavailable { .. } | E::MadeAnew { .. } => Code::ProjectionUnavailable,
         E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
         E::NotCompared { .. }

@@ -150,9 +150,12 @@ impl Prepared {
 /// A storage that failed answers nobody until it is opened anew. It then has what was synced last: whoever committed
 /// lazily looks at its checkpoint again.
 fn reopen_after(error: &Error, db: &Storage) {
-    if matches!(error, Error::Storage { .. })
-        && let Err(again) = db.reopen()
-    {
+    // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
+    let may_be_gone = match error {
+        Error::Storage { .. } => true,
+        Error::Unusable { .. } => error.is_damage(),
+    };
+    if may_be_gone && let Err(again) = db.reopen() {
         tracing::error!("a state failed ({error}) and cannot be opened anew: {again}");
     }
 }

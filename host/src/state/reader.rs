@@ -22,7 +22,7 @@ pub struct Reader {
     pub(super) checkpoint: Checkpoint,
     pub(super) path: PathBuf,
     /// Without its database a table cannot be read.
-    pub(super) _db: Arc<Storage>,
+    pub(super) db: Arc<Storage>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -39,7 +39,7 @@ impl Reader {
 
     /// How many entries this snapshot has.
     pub fn len(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.entries.len()?))
+        self.guarded(|| Ok(self.entries.len()?))
     }
 
     pub fn is_empty(&self) -> Result<bool, Error> {
@@ -47,18 +47,18 @@ impl Reader {
     }
 
     pub fn fault_count(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.faults.len()?))
+        self.guarded(|| Ok(self.faults.len()?))
     }
 
     /// The fault of that event, if it has one.
     pub fn fault(&self, sequence: Sequence) -> Result<Option<Fault>, Error> {
-        let row = guarded(&self.path, || Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
+        let row = self.guarded(|| Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
         row.map(|row| self.fault_of(&row)).transpose()
     }
 
     /// All faults in order of sequence.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        let rows = guarded(&self.path, || {
+        let rows = self.guarded(|| {
             let mut rows = Vec::new();
             for row in self.faults.iter()? {
                 rows.push(row?.1.value().to_vec());
@@ -66,6 +66,11 @@ impl Reader {
             Ok(rows)
         })?;
         rows.iter().map(|row| self.fault_of(row)).collect()
+    }
+
+    /// Reads; that the storage failed is noted for its owner, who opens it anew.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+        self.db.noting(guarded(&self.path, read))
     }
 
     fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
@@ -77,7 +82,7 @@ impl Reader {
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
+        self.guarded(|| Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
     }
 
     /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
@@ -96,14 +101,14 @@ impl Reader {
     }
 
     pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
-        let mut range = guarded(&self.path, || Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
-        let path = self.path.clone();
+        let mut range = self.guarded(|| Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
+        let (path, db) = (self.path.clone(), Arc::clone(&self.db));
         Ok(std::iter::from_fn(move || {
             let next = || {
                 let row = range.next().transpose()?;
                 Ok(row.map(|(key, value)| (key.value().to_owned(), value.value().to_vec())))
             };
-            guarded(&path, next).transpose()
+            db.noting(guarded(&path, next)).transpose()
         }))
     }
 }

@@ -114,7 +114,7 @@ impl Store {
             Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
         };
         let (path, db) = (self.path.clone(), Arc::clone(&self.db));
-        Ok(Reader { entries, faults, nodes, has_tree, quarantine, checkpoint, path, _db: db })
+        Ok(Reader { entries, faults, nodes, has_tree, quarantine, checkpoint, path, db })
     }
 
     pub fn size(&self) -> Result<Size, Error> {

@@ -1,6 +1,7 @@
 //! A state's file: the power fails at every sync, and a file of an earlier release still opens.
 
 use super::*;
+use crate::crash::faulty::{Fault as DiskFault, FaultyDisk};
 use crate::crash::{CrashingDisk, Unsynced};
 use crate::event::{Digest, Sequence};
 
@@ -162,6 +163,49 @@ fn a_full_disk_refuses_commits_while_reads_go_on_until_there_is_room() {
         let next = store.checkpoint().unwrap().sequence.0 + 1;
         (next..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
         assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize]);
+    }
+}
+
+#[test]
+fn a_disk_that_fails_once_at_any_operation_leaves_a_state_that_is_made_whole_from_its_checkpoint() {
+    let digests = digests();
+    let open = |disk: &FaultyDisk| Store::open_with_backend(disk.clone(), Digest::ZERO, [7; 16]);
+    let made = FaultyDisk::default();
+    drop(open(&made).unwrap());
+    for fault in DiskFault::ALL {
+        let mut operations = 0;
+        for operation in 1.. {
+            let disk = made.after_power_loss();
+            disk.fail_at(fault, operation);
+            let place = format!("{fault:?} at {operation}");
+            let store = open(&disk).or_else(|_| open(&disk)).unwrap_or_else(|error| panic!("{place}: {error}"));
+            // As a worker does: after an error it goes on behind the checkpoint that the file then has.
+            let mut failures = 0;
+            loop {
+                let step = store.checkpoint().and_then(|checkpoint| match checkpoint.sequence.0 {
+                    COMMITS => store.settle().map(|()| true),
+                    reached => commit(&store, reached + 1).map(|()| false),
+                });
+                match step {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(error) => failures += usize::from(failures < 3 || panic!("{place}: {error}")),
+                }
+            }
+            let has_failed = disk.has_failed();
+            disk.heal();
+            let lost = open(&disk.after_power_loss()).unwrap_or_else(|error| panic!("{place}: {error}"));
+            for store in [store, lost] {
+                assert_eq!(store.checkpoint().unwrap().sequence.0, COMMITS, "{place}");
+                assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize], "{place}");
+            }
+            if !has_failed {
+                break;
+            }
+            operations = operation;
+        }
+        println!("{fault:?}: {operations} operations, each failed once");
+        assert!(operations > 3, "{fault:?}: only {operations}");
     }
 }
 
