@@ -3,6 +3,7 @@
 mod changes;
 mod commit;
 mod digest;
+mod marks;
 mod overlay;
 mod storage;
 mod store;
@@ -13,6 +14,7 @@ mod tests;
 pub use changes::Changes;
 pub use commit::Prepared;
 pub use digest::StateDigest;
+pub use marks::Marks;
 pub use overlay::Overlay;
 pub use store::{Checkpoint, Fault, Reader, Size, Store};
 

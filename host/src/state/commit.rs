@@ -6,8 +6,8 @@ use std::sync::Arc;
 use redb::{Durability, WriteTransaction};
 
 use super::storage::Storage;
-use super::store::{Checkpoint, ENTRIES, FAULTS, Fault, META, Store, guarded};
-use super::{Changes, Error};
+use super::store::{Checkpoint, ENTRIES, FAULTS, META, Store, guarded};
+use super::{Changes, Error, Marks};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -23,14 +23,14 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Store {
-    /// Makes changes, checkpoint and new faults durable together.
-    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
-        self.prepare([changes].into_iter(), faults)?.commit(checkpoint)
+    /// Makes changes, checkpoint and marks durable together.
+    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, marks: &Marks) -> Result<(), Error> {
+        self.prepare([changes].into_iter(), marks)?.commit(checkpoint)
     }
 
-    /// Writes changes, the later ones last, and new faults, and leaves it open what becomes of them: what can fail of a
-    /// commit most likely fails here.
-    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, faults: &[Fault]) -> Result<Prepared, Error> {
+    /// Writes changes, the later ones last, and marks, and leaves it open what becomes of them: what can fail of a commit
+    /// most likely fails here.
+    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, marks: &Marks) -> Result<Prepared, Error> {
         let write = || -> Result<WriteTransaction, redb::Error> {
             let transaction = self.db.begin_write()?;
             {
@@ -42,7 +42,7 @@ impl Store {
                     };
                 }
                 let mut rows = transaction.open_table(FAULTS)?;
-                for fault in faults {
+                for fault in &marks.faults {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }

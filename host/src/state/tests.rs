@@ -20,7 +20,7 @@ fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     }
     let chain = Digest::of(&sequence.to_le_bytes());
     let checkpoint = Checkpoint { sequence: Sequence(sequence), events: sequence, fuel: sequence * 10, chain };
-    store.commit(&changes, checkpoint, &[fault(sequence)])
+    store.commit(&changes, checkpoint, &Marks { faults: vec![fault(sequence)] })
 }
 
 fn fault(sequence: u64) -> Fault {
@@ -30,9 +30,11 @@ fn fault(sequence: u64) -> Fault {
         event_type: "t".into(),
         schema_version: 1,
         plugin: Digest::ZERO.to_string(),
+        upcasters: Vec::new(),
         kind: "trap".into(),
         message: "it trapped".into(),
         backtrace: None,
+        fuel: 0,
         output: String::new(),
     }
 }
