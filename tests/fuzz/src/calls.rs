@@ -8,7 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use polyfold::cbor;
-use polyfold::event::{Batch, Digest, Envelope, EventId, EventType, NewEvent, Sequence, StreamName, Timestamp, Version};
+use polyfold::event::{
+    Batch, Digest, Envelope, EventId, EventType, NewEvent, Sequence, StreamName, Timestamp, Version,
+};
 use polyfold::plugin::{Call, Limits, Outcome, Plugin, Projection, Sandbox, StateAccess, StateError};
 use polyfold::state::Overlay;
 

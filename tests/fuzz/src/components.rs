@@ -69,8 +69,7 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(None).expect("
 /// What is bent: core modules and what is made of them, so small that many can be tried, and components of compilers.
 static REAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     const MODULE: &str = include_str!("components/upcaster.wat");
-    const PREVIEW_1: &str =
-        "(import \"wasi_snapshot_preview1\" \"random_get\" (func (param i32 i32) (result i32)))";
+    const PREVIEW_1: &str = "(import \"wasi_snapshot_preview1\" \"random_get\" (func (param i32 i32) (result i32)))";
     let module = |text: &str| wat::parse_str(text).expect("it is WAT");
     let (pure, with_wasi) = (module(MODULE), module(&MODULE.replace(";;import", PREVIEW_1)));
     let wrapped = component(&pure).expect("it is a plugin").into_owned();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use polyfold::event::Batch;
-use polyfold::plugin::{LogLevel, Limits, Output};
+use polyfold::plugin::{Limits, LogLevel, Output};
 use polyfold::state::Overlay;
 
 use super::program::{self, Op, TRANSCRIPT, Transcript};

@@ -8,7 +8,11 @@ pub(crate) enum Op {
     Put(String, Vec<u8>),
     Delete(String),
     Write(Vec<(String, Option<Vec<u8>>)>),
-    Scan { prefix: String, after: Option<String>, limit: u32 },
+    Scan {
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    },
     /// Of an event of this call or of none.
     Envelope(u64),
     Parameters,
@@ -18,7 +22,10 @@ pub(crate) enum Op {
     /// What runtimes of languages ask of WASI; what is answered is the same in every run.
     Wasi(u8),
     /// A call with numbers that are no addresses of anything: behind it nothing is foretold.
-    Raw { function: u8, arguments: [u32; 7] },
+    Raw {
+        function: u8,
+        arguments: [u32; 7],
+    },
     Error(String),
     Trap,
     Exit,
@@ -103,8 +110,24 @@ impl Input<'_> {
 
     /// Mostly one of a few, so that calls meet; else what the bytes say.
     fn text(&mut self) -> Option<String> {
-        const FEW: [&str; 16] =
-            ["a", "a/", "a/1", "a/2", "a/10", "b", "b/1", "", "\0", "\u{7f}", "ü", "üb", "\u{ffff}", "\u{10ffff}", "~", "A"];
+        const FEW: [&str; 16] = [
+            "a",
+            "a/",
+            "a/1",
+            "a/2",
+            "a/10",
+            "b",
+            "b/1",
+            "",
+            "\0",
+            "\u{7f}",
+            "ü",
+            "üb",
+            "\u{ffff}",
+            "\u{10ffff}",
+            "~",
+            "A",
+        ];
         Some(match self.byte()? {
             few @ 0..0xa0 => FEW[usize::from(few) % FEW.len()].to_owned(),
             // Around what a key may have, in characters of one byte and of three.
