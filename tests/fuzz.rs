@@ -47,4 +47,10 @@ fn requests_hold_what_fuzzing_asks() {
     guests::path("event-counts");
     guests::shared_cache();
     replay("requests", polyfold_fuzz::requests::run);
+    polyfold_fuzz::requests::end();
+}
+
+#[test]
+fn proofs_hold_what_fuzzing_asks() {
+    replay("proofs", polyfold_fuzz::proofs::run);
 }

@@ -26,6 +26,11 @@ guests=(cargo build --locked --quiet --profile plugin --target wasm32-wasip2 --t
 CARGO_INCREMENTAL=0 RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/rustc.sh \
   cargo build --workspace --locked --quiet --example traps "${targets[@]/#/--bin=}"
 
+# Data directories that live for a moment belong into memory, where there is such a place.
+TMPDIR=$(mktemp -d -p "$(if [ -d /dev/shm ]; then echo /dev/shm; else echo "${TMPDIR:-/tmp}"; fi)")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 # A process each, so that one that hangs or takes all memory is a finding and not the end of this machine.
 for target in "${targets[@]}"; do
   learnt=target/fuzz/corpus/$target found=target/fuzz/findings/$target log=target/fuzz/$target.log

@@ -10,6 +10,8 @@ use std::time::Duration;
 use polyfold::event::Digest;
 use polyfold::plugin::{Limits, LoadError, Refused, Sandbox, component, inspect};
 
+use crate::bend::bent;
+
 /// A byte that says which real component is bent, none for 0; then bends, or the file itself.
 pub fn run(data: &[u8]) {
     let Some((which, rest)) = data.split_first() else { return };
@@ -79,28 +81,3 @@ static REAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     });
     [pure, with_wasi, wrapped].into_iter().chain(built).collect()
 });
-
-/// Six bytes a bend: where (three of them), what, and with which numbers.
-fn bent(real: &[u8], bends: &[u8]) -> Vec<u8> {
-    let mut bytes = real.to_vec();
-    for bend in bends.as_chunks::<6>().0 {
-        let [a, b, c, what, count, value] = *bend;
-        let at = u32::from_le_bytes([a, b, c, 0]) as usize % (bytes.len() + 1);
-        let end = (at + usize::from(count)).min(bytes.len());
-        match what % 6 {
-            0 => bytes[at..end].fill(value),
-            1 => bytes[at..end].iter_mut().for_each(|byte| *byte ^= value),
-            2 => bytes[at..end].iter_mut().for_each(|byte| *byte = byte.wrapping_add(value)),
-            3 => drop(bytes.splice(at..at, std::iter::repeat_n(value, count.into()))),
-            4 => drop(bytes.drain(at..end)),
-            // Something that stands elsewhere, so that a section or a type stands twice.
-            _ => {
-                let from = usize::from(value) << 8;
-                let from = from.min(bytes.len())..(from + usize::from(count)).min(bytes.len());
-                let copy = bytes[from].to_vec();
-                drop(bytes.splice(at..at, copy));
-            }
-        }
-    }
-    bytes
-}

@@ -2,12 +2,14 @@
 //!
 //! Not only "no panic": where there are two ways to one answer, a target goes both and compares.
 
+mod bend;
 #[cfg(fuzzing)]
 pub mod blocks;
 pub mod calls;
 pub mod cbor;
 pub mod components;
 pub mod lines;
+pub mod proofs;
 pub mod requests;
 
 use std::path::PathBuf;

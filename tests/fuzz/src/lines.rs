@@ -90,5 +90,8 @@ fn check(piece_bytes: usize, data: &[u8]) -> Option<BadLine> {
 /// One for all inputs: a check leaves nothing behind.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let dir = std::env::temp_dir().join(format!("polyfold-fuzz-lines-{}", std::process::id()));
-    Engine::open(&dir, &Options::default()).expect("an empty directory opens")
+    let engine = Engine::open(&dir, &Options::default()).expect("an empty directory opens");
+    // What is open stays there for who has it.
+    std::fs::remove_dir_all(&dir).expect("its own folder");
+    engine
 });

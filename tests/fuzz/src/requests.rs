@@ -33,6 +33,11 @@ pub fn run(data: &[u8]) {
     }
 }
 
+/// Removes what the hosts left on the disk, for who runs some inputs and goes on to something else.
+pub fn end() {
+    TestHost::get().end();
+}
+
 const REQUESTS_MAX: usize = 4;
 
 /// Nothing here takes as long, however busy the machine is.

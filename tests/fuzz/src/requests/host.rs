@@ -25,7 +25,7 @@ impl TestHost {
     }
 
     pub(super) fn router(&self) -> Router {
-        self.router.clone().expect("it is open but while it is renewed")
+        self.router.clone().expect("it is open until its end")
     }
 
     pub(super) fn renew(&mut self) {
@@ -33,6 +33,12 @@ impl TestHost {
         // A request that was given up may still hold the old engine, which then closes in its own time.
         let _ = std::fs::remove_dir_all(&self.dir);
         *self = Self::open();
+    }
+
+    /// Leaves nothing behind, and answers no more.
+    pub(super) fn end(&mut self) {
+        self.router = None;
+        let _ = std::fs::remove_dir_all(all_folders());
     }
 
     fn open() -> Self {
@@ -70,13 +76,14 @@ fn engine(dir: &Path) -> Engine {
     Engine::open(dir, &Options::default()).expect("what was made opens")
 }
 
-/// In memory where there is such a place: these directories live for a moment, and nobody needs them on a disk.
+/// A new folder for each host that there is one after the other.
 fn folder() -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let memory = Path::new("/dev/shm");
-    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    base.join(format!("polyfold-fuzz-{}-{count}", std::process::id()))
+    all_folders().join(COUNT.fetch_add(1, Ordering::Relaxed).to_string())
+}
+
+fn all_folders() -> PathBuf {
+    std::env::temp_dir().join(format!("polyfold-fuzz-requests-{}", std::process::id()))
 }
 
 fn copy(from: &Path, to: &Path) {
