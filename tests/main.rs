@@ -17,6 +17,7 @@ mod example;
 mod faulty;
 mod fuel;
 mod full_disk;
+mod fuzz;
 mod machine;
 mod misbehaving;
 mod model;

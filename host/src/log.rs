@@ -7,6 +7,9 @@ mod block;
 mod bytes;
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod plan;
 mod reader;

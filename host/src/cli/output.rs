@@ -1,5 +1,6 @@
 //! The only file that writes to the terminal: data to standard output, everything else to standard error.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,13 +13,16 @@ use crate::server::model::{Progress, State};
 
 pub(super) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
+    /// Whether a person reads the data, and not a program that wants it as it is.
+    is_terminal: bool,
     json: bool,
     quiet: bool,
 }
 
 impl Output {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
-        Self { stdout: BufWriter::new(std::io::stdout().lock()), json, quiet }
+        let stdout = std::io::stdout().lock();
+        Self { is_terminal: stdout.is_terminal(), stdout: BufWriter::new(stdout), json, quiet }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -26,6 +30,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, text: &str) -> Result<(), Error> {
+        let text = if self.is_terminal { printable(text) } else { Cow::Borrowed(text) };
         writeln!(self.stdout, "{text}").map_err(Error::Output)
     }
 
@@ -119,7 +124,20 @@ fn move_to(bar: &ProgressBar, sequence: u64, head: u64, (events_per_second, rema
 
 /// Who has closed standard error does not want to hear it.
 fn to_stderr(text: &str) {
-    drop(writeln!(std::io::stderr(), "{text}"));
+    drop(writeln!(std::io::stderr(), "{}", printable(text)));
+}
+
+/// The same without what a terminal would obey: producers and plugins say much of what is shown.
+fn printable(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_obeyed(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 /// A number with thousands set apart.
@@ -136,4 +154,15 @@ pub(super) fn count_of(number: u64, what: &str) -> String {
 /// A size in binary units.
 pub(super) fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_given_nothing_to_obey() {
+        assert_eq!(printable("a line\n\tand ü another"), "a line\n\tand ü another");
+        assert_eq!(printable("\u{1b}]0;title\u{7}\r\u{9b}2J\0"), r"\u{1b}]0;title\u{7}\r\u{9b}2J\u{0}");
+    }
 }

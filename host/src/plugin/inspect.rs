@@ -29,7 +29,7 @@ pub struct Inspection {
 /// Why a file is no plugin for this host; each text says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    #[error("it is not a WebAssembly component: {message}")]
+    #[error("it is not a WebAssembly component: {}", plain(message))]
     Malformed { message: String },
     /// What was stored or examined is always a component.
     #[error("it is a core WebAssembly module, not a component")]
@@ -39,7 +39,7 @@ pub enum Refused {
         list(exports)
     )]
     Untyped { exports: Vec<String>, advice: String },
-    #[error("it is a core WebAssembly module that makes no component: {message}")]
+    #[error("it is a core WebAssembly module that makes no component: {}", plain(message))]
     Module { message: String },
     #[error(
         "it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
@@ -54,7 +54,7 @@ pub enum Refused {
     TwoPlugins([String; 2]),
     #[error("it imports what this host does not offer: {}", list(.0))]
     Imports(Vec<RefusedImport>),
-    #[error("it does not compile or link: {message}")]
+    #[error("it does not compile or link: {}", plain(message))]
     Invalid { message: String },
 }
 
@@ -67,8 +67,7 @@ pub struct RefusedImport {
 
 impl fmt::Display for RefusedImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What comes from a foreign file is shown without what a terminal would obey.
-        write!(f, "{} ({})", self.name.escape_debug(), self.advice)
+        write!(f, "{} ({})", plain(&self.name), self.advice)
     }
 }
 
@@ -233,8 +232,21 @@ impl Import {
 fn list<T: fmt::Display>(items: &[T]) -> String {
     match items {
         [] => "nothing".to_owned(),
-        items => items.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
+        items => items.iter().map(|item| plain(&item.to_string())).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// What comes from a foreign file, in one line and without what a terminal would obey.
+fn plain(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().fold(String::with_capacity(words.len()), |mut plain, c| {
+        if c.is_control() {
+            plain.extend(c.escape_debug())
+        } else {
+            plain.push(c)
+        }
+        plain
+    })
 }
 
 #[cfg(test)]

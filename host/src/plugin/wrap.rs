@@ -95,7 +95,7 @@ impl Module {
     /// The first exports, as a message shows them.
     fn shown_exports(&self) -> Vec<String> {
         const SHOWN: usize = 8;
-        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).map(|name| name.escape_debug().to_string()).collect();
+        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).cloned().collect();
         if self.exports.len() > SHOWN {
             shown.push(format!("and {} more", self.exports.len() - SHOWN));
         }
