@@ -14,6 +14,7 @@ mod damage;
 mod determinism;
 mod example;
 mod full_disk;
+mod hostile;
 mod misbehaving;
 mod model;
 mod projects;

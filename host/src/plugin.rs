@@ -11,9 +11,11 @@ use std::borrow::Cow;
 
 mod abi;
 mod background;
+mod bulk;
 mod cache;
 mod call;
 mod compiler;
+mod expansion;
 mod failure;
 mod host;
 mod inspect;

@@ -30,6 +30,8 @@ impl Engine {
     /// The same, and tells how far compilation is.
     pub fn install_watched(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Error> {
         let bytes = &*plugin::component(bytes)?;
+        // Before it is compiled. A core module may have become too large just now.
+        plugin::Store::check_size(bytes)?;
         let digest = Digest::of(bytes);
         let plugin = self.sandbox.load_watched(digest, bytes, &Limits::default(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
