@@ -46,7 +46,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
 pub use compiler::Compiling;
-pub use failure::{Failure, LoadError};
+pub use failure::{Failure, LoadError, Mishap, Verdict, VerdictKind};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, PayloadEncoding, ProjectionManifest, StateEncoding, Step, UpcasterManifest, View};

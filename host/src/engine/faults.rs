@@ -2,36 +2,52 @@
 
 use std::fmt::Write;
 
+use super::UpcastFault;
 use crate::event::{Digest, EventRef};
-use crate::plugin::{Failure, LogLevel, Output};
+use crate::plugin::{LogLevel, Output, Verdict};
 use crate::state::Fault;
 
+/// What ran when it happened.
+pub(super) struct Ran<'a> {
+    /// The projection.
+    pub(super) plugin: Digest,
+    /// The upcasters in force for it.
+    pub(super) upcasters: &'a [String],
+    /// What the call used.
+    pub(super) fuel: u64,
+    pub(super) output: &'a Output,
+}
+
 /// What is recorded of a projection's failure.
-pub(super) fn of_projection(event: EventRef<'_>, plugin: Digest, failure: &Failure, output: &Output) -> Fault {
+pub(super) fn of_projection(event: EventRef<'_>, verdict: &Verdict, ran: &Ran<'_>) -> Fault {
     Fault {
         sequence: event.sequence.0,
         stream: event.stream.to_owned(),
         event_type: event.event_type.to_owned(),
         schema_version: event.schema_version.0,
-        plugin: plugin.to_string(),
-        kind: kind(failure).to_owned(),
-        message: cut(failure.to_string()),
-        backtrace: backtrace(failure),
-        output: text(output),
+        plugin: ran.plugin.to_string(),
+        upcasters: ran.upcasters.to_vec(),
+        kind: verdict.kind.as_str().to_owned(),
+        message: cut(verdict.to_string()),
+        backtrace: backtrace(verdict),
+        fuel: ran.fuel,
+        output: text(ran.output),
     }
 }
 
 /// What is recorded of an upcaster's failure.
-pub(super) fn of_upcaster(failed: super::UpcastFault) -> Fault {
+pub(super) fn of_upcaster(failed: &UpcastFault, verdict: &Verdict, upcasters: &[String]) -> Fault {
     Fault {
         sequence: failed.sequence.0,
-        stream: failed.stream,
-        event_type: failed.event_type,
+        stream: failed.stream.clone(),
+        event_type: failed.event_type.clone(),
         schema_version: failed.schema_version.0,
         plugin: failed.upcaster.to_string(),
-        kind: kind(&failed.failure).to_owned(),
-        message: cut(format!("upcaster {}: {}", failed.name, failed.failure)),
-        backtrace: backtrace(&failed.failure),
+        upcasters: upcasters.to_vec(),
+        kind: verdict.kind.as_str().to_owned(),
+        message: cut(format!("upcaster {}: {verdict}", failed.name)),
+        backtrace: backtrace(verdict),
+        fuel: failed.fuel,
         output: text(&failed.output),
     }
 }
@@ -47,34 +63,8 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// The failure's name in records and for programs.
-pub(super) fn kind(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Error { .. } => "error",
-        Failure::Trap { .. } => "trap",
-        Failure::OutOfFuel { .. } => "out-of-fuel",
-        Failure::OutOfMemory { .. } => "out-of-memory",
-        Failure::Limit { .. } => "limit",
-        Failure::WrongAnswer { .. } => "wrong-answer",
-        Failure::Deadline { .. } => "deadline",
-        Failure::StackOverflow => "stack-overflow",
-        Failure::Host { .. } => "host",
-    }
-}
-
-fn backtrace(failure: &Failure) -> Option<String> {
-    match failure {
-        Failure::Trap { backtrace, .. } if !backtrace.is_empty() => Some(cut(backtrace.clone())),
-        Failure::Trap { .. }
-        | Failure::Error { .. }
-        | Failure::OutOfFuel { .. }
-        | Failure::OutOfMemory { .. }
-        | Failure::Limit { .. }
-        | Failure::WrongAnswer { .. }
-        | Failure::Deadline { .. }
-        | Failure::StackOverflow
-        | Failure::Host { .. } => None,
-    }
+fn backtrace(verdict: &Verdict) -> Option<String> {
+    verdict.backtrace.clone().map(cut)
 }
 
 /// What the plugin logged and printed, as one text.

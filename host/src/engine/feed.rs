@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{FaultPolicy, Sizing, UpcastFault, faults};
+use super::faults::{self, Ran};
+use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
 use crate::state::{Fault, Overlay};
@@ -14,6 +15,8 @@ use crate::state::{Fault, Overlay};
 pub(super) struct Feed {
     pub(super) projection: Arc<plugin::Projection>,
     pub(super) parameters: Arc<str>,
+    /// The digests of those in force for it: named in its faults.
+    pub(super) upcasters: Vec<String>,
     pub(super) policy: FaultPolicy,
     pub(super) sizing: Sizing,
     /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
@@ -59,6 +62,7 @@ impl Feed {
         Self {
             projection,
             parameters,
+            upcasters: Vec::new(),
             policy,
             sizing,
             stop: Arc::default(),
@@ -94,11 +98,10 @@ impl Feed {
 
     /// Feeds what the caller could not even upcast: a fault of the event, or a pause.
     pub(super) fn refuse(&self, failed: UpcastFault) -> Result<Fault, Stopped> {
-        if !failed.failure.is_deterministic() {
-            return Err(Stopped::Pause(format!("upcaster {}: {}", failed.name, failed.failure)));
+        match &failed.failure {
+            Failure::Verdict(verdict) => self.judge(faults::of_upcaster(&failed, verdict, &self.upcasters)),
+            Failure::Mishap(mishap) => Err(Stopped::Pause(format!("upcaster {}: {mishap}", failed.name))),
         }
-        let fault = faults::of_upcaster(failed);
-        self.judge(fault)
     }
 
     /// Feeds these rows in one call if that works.
@@ -128,11 +131,11 @@ impl Feed {
             }
             Err(failure) => {
                 self.overlay().discard();
-                let is_over = self.is_strict && !failure.is_deterministic();
+                let is_over = self.is_strict && failure.verdict().is_none();
                 if failure.may_be_of_one_event() && events > 1 && !is_over {
                     self.feed_halves(batch, range, fed);
                 } else {
-                    self.fail(batch.event(range.start), &failure, &output, fed);
+                    self.fail(batch.event(range.start), &failure, (usage.fuel, &output), fed);
                 }
             }
         }
@@ -150,13 +153,16 @@ impl Feed {
         }
     }
 
-    fn fail(&self, event: EventRef<'_>, failure: &Failure, output: &Output, fed: &mut Fed) {
-        if !failure.is_deterministic() {
-            fed.stopped = Some(Stopped::Pause(failure.to_string()));
-            return;
-        }
-        let fault = faults::of_projection(event, self.projection.digest(), failure, output);
-        match self.judge(fault) {
+    fn fail(&self, event: EventRef<'_>, failure: &Failure, (fuel, output): (u64, &Output), fed: &mut Fed) {
+        let verdict = match failure {
+            Failure::Verdict(verdict) => verdict,
+            Failure::Mishap(mishap) => {
+                fed.stopped = Some(Stopped::Pause(mishap.to_string()));
+                return;
+            }
+        };
+        let ran = Ran { plugin: self.projection.digest(), upcasters: &self.upcasters, fuel, output };
+        match self.judge(faults::of_projection(event, verdict, &ran)) {
             Ok(skipped) => {
                 fed.skipped.push(skipped);
                 fed.rows += 1;

@@ -233,7 +233,8 @@ impl Engine {
         let hub = &self.hub;
         let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
         let parameters = deployment.parameters.as_str().into();
-        let feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        let mut feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        feed.upcasters.clone_from(&deployment.upcasters);
         let readable = self.projection(name)?.readable().identity();
         let outlet = Arc::new(Outlet::new(deployment.identity(), hub.running.journal(name, readable)));
         Ok((Replay::new(source, feed, store, outlet)?, plugin))

@@ -26,6 +26,6 @@ pub(super) struct Portion {
 impl Portion {
     /// Whether trying again would give the same.
     pub(super) fn is_final(&self) -> bool {
-        self.failed.as_ref().is_none_or(|failed| failed.failure.is_deterministic())
+        self.failed.as_ref().is_none_or(|failed| failed.failure.verdict().is_some())
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     use crate::engine::UpcastFault;
     use crate::event::{Digest, EventId, EventType, NewEvent, SchemaVersion, StreamName, Timestamp};
     use crate::log::{Append, Options, Prepared};
-    use crate::plugin::{Failure, Output};
+    use crate::plugin::{Mishap, Output};
 
     fn log() -> (tempfile::TempDir, Log) {
         let dir = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ mod tests {
         Want { upcasters: vec![upcaster.to_owned()], filter: Filter::all() }
     }
 
-    fn failed(failure: Failure) -> UpcastFault {
+    fn failed(mishap: Mishap) -> UpcastFault {
         UpcastFault {
             sequence: Sequence(1),
             stream: "a/1".to_owned(),
@@ -119,7 +119,8 @@ mod tests {
             schema_version: SchemaVersion::FIRST,
             upcaster: Digest::ZERO,
             name: "u@1".to_owned(),
-            failure,
+            failure: mishap.into(),
+            fuel: 0,
             output: Output::default(),
         }
     }
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!((take(1, &want("a"), None), take(1, &want("a"), None), made.get()), (Some(2), Some(2), 1));
         assert_eq!((take(1, &want("b"), None), made.get()), (Some(2), 2), "another chain makes other events");
         assert_eq!((take(2, &want("a"), None), made.get()), (Some(1), 3), "another place has other events");
-        let deadline = || Some(failed(Failure::Deadline { deadline: std::time::Duration::from_secs(1) }));
+        let deadline = || Some(failed(Mishap::Deadline { deadline: std::time::Duration::from_secs(1) }));
         assert_eq!((take(1, &want("c"), deadline()), take(1, &want("c"), deadline())), (None, None));
     }
 }

@@ -37,9 +37,9 @@ pub use record::Slice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Fault, FaultPolicy, PluginKind, StateEncoding, UpcastFault};
+use super::{Fault, FaultPolicy, PluginKind, StateEncoding};
 use crate::event::{Batch, Digest, SchemaVersion, Sequence};
-use crate::plugin::Limits;
+use crate::plugin::{Limits, Verdict};
 use crate::state::StateDigest;
 
 /// 100,000 events: a test that replays more is a rebuild.
@@ -183,9 +183,8 @@ impl Failed {
         Self { sequence, kind, message }
     }
 
-    fn of_upcaster(fault: UpcastFault) -> Self {
-        let (sequence, message) = (fault.sequence, fault.failure.said().map(str::to_owned));
-        Self { sequence, kind: super::faults::kind(&fault.failure).to_owned(), message }
+    fn of_upcaster(sequence: Sequence, verdict: &Verdict) -> Self {
+        Self { sequence, kind: verdict.kind.as_str().to_owned(), message: verdict.said().map(str::to_owned) }
     }
 }
 

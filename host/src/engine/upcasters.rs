@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::{Batch, Digest, Filter, Row, SchemaVersion, Sequence};
+use crate::event::{Batch, Digest, EventRef, Filter, Row, SchemaVersion, Sequence};
 use crate::plugin::{Failure, Output, Step, Upcaster};
 
 /// Why upcasters do not fit together.
@@ -62,6 +62,8 @@ pub struct UpcastFault {
     /// The upcaster's name and version.
     pub name: String,
     pub failure: Failure,
+    /// What the call used.
+    pub fuel: u64,
     pub output: Output,
 }
 
@@ -171,14 +173,14 @@ impl Chains {
         let event = batch.event(*first);
         let link = self.link(event.event_type, event.schema_version)?;
         let upcaster = Arc::clone(&link.upcaster);
-        let (_, output, result) = upcaster.upcast(batch, rows);
+        let (usage, output, result) = upcaster.upcast(batch, rows);
         match result {
             Ok(payloads) => {
                 self.replace(batch, rows, payloads);
                 None
             }
             Err(failure) if rows.len() == 1 || !failure.may_be_of_one_event() => {
-                Some((*first, fault(batch, *first, digest, &upcaster, failure, output)))
+                Some((*first, fault(batch.event(*first), &upcaster, Failed { failure, fuel: usage.fuel, output })))
             }
             Err(_) => {
                 let (left, right) = rows.split_at(rows.len() / 2);
@@ -251,23 +253,24 @@ fn target(step: &Step) -> &str {
     step.new_event_type.as_ref().unwrap_or(&step.event_type).as_str()
 }
 
-fn fault(
-    batch: &Batch,
-    index: usize,
-    upcaster_digest: Digest,
-    upcaster: &Upcaster,
+/// How a call for one event ended.
+struct Failed {
     failure: Failure,
+    fuel: u64,
     output: Output,
-) -> UpcastFault {
-    let event = batch.event(index);
+}
+
+fn fault(event: EventRef<'_>, upcaster: &Upcaster, failed: Failed) -> UpcastFault {
+    let Failed { failure, fuel, output } = failed;
     UpcastFault {
         sequence: event.sequence,
         stream: event.stream.to_owned(),
         event_type: event.event_type.to_owned(),
         schema_version: event.schema_version,
-        upcaster: upcaster_digest,
+        upcaster: upcaster.digest(),
         name: format!("{}@{}", upcaster.manifest().name, upcaster.manifest().version),
         failure,
+        fuel,
         output,
     }
 }

@@ -10,7 +10,10 @@ use super::abi::{Abi, Feed, Lifted, ProjectionExports, Rows, Running, UpcasterEx
 use super::failure::{Phase, classify};
 use super::host::{Fold, Host};
 use super::sandbox::DEADLINE_TICK;
-use super::{Failure, Limits, LoadError, Output, PayloadEncoding, ProjectionManifest, Sandbox, UpcasterManifest};
+use super::{
+    Failure, Limits, LoadError, Mishap, Output, PayloadEncoding, ProjectionManifest, Sandbox, UpcasterManifest,
+    Verdict, VerdictKind,
+};
 use crate::cbor;
 use crate::event::{Batch, Digest};
 
@@ -118,7 +121,7 @@ impl Projection {
             Ok(feed) => self.core.run(Some(fold), |call| self.exports.apply(call, &feed)),
             Err(failure) => (Ended::before_it_began(fold), Err(failure)),
         };
-        let result = result.and_then(|answer| answer.map_err(|message| Failure::Error { message }));
+        let result = result.and_then(|answer| answer.map_err(says));
         let state = ended.fold.expect("a call returns the fold it was given").state;
         Outcome { state, usage: ended.usage, output: ended.output, result }
     }
@@ -156,7 +159,7 @@ impl Upcaster {
             Err(failure) => return (Usage::default(), Output::default(), Err(failure)),
         };
         let (ended, result) = self.core.run(None, |call| self.exports.upcast(call, &feed));
-        let result = result.and_then(|answer| answer.map_err(|message| Failure::Error { message }));
+        let result = result.and_then(|answer| answer.map_err(says));
         let payloads = result.and_then(|lifted| payloads_of(lifted, rows.len()));
         (ended.usage, ended.output, payloads)
     }
@@ -186,16 +189,21 @@ impl fmt::Debug for Outcome {
     }
 }
 
+/// A plugin's answer that it cannot do what it is asked.
+fn says(message: String) -> Failure {
+    Verdict::new(VerdictKind::Error, message).into()
+}
+
 fn payloads_of(lifted: Vec<Lifted>, events: usize) -> Result<Vec<Vec<u8>>, Failure> {
     if lifted.len() != events {
         let message = format!("it returned {} payloads for {events} events", lifted.len());
-        return Err(Failure::WrongAnswer { message });
+        return Err(Verdict::new(VerdictKind::WrongAnswer, message).into());
     }
     let mut payloads = Vec::with_capacity(events);
     for (index, lifted) in lifted.into_iter().enumerate() {
         let wrong = |why: String| {
             let message = format!("payload {} of {events} that it returned {why}", index + 1);
-            Failure::WrongAnswer { message }
+            Failure::from(Verdict::new(VerdictKind::WrongAnswer, message))
         };
         let payload = match lifted {
             Lifted::Cbor(bytes) => cbor::from_cbor(&bytes),
@@ -234,7 +242,7 @@ impl Core {
                     // Stored payloads are valid, so this is damage and none of the plugin's doing.
                     cbor::to_json(event.payload).map_err(|error| {
                         let message = format!("the payload at sequence {} is not valid: {error}", event.sequence);
-                        Failure::Host { message }
+                        Failure::from(Mishap::Host { message })
                     })
                 });
                 Some(texts.collect::<Result<_, _>>()?)

@@ -326,10 +326,17 @@ pub struct Fault {
     pub schema_version: u32,
     /// The digest of the plugin that failed: the projection's own or an upcaster's.
     pub plugin: String,
+    /// The digests of the upcasters in force for the projection; none in a fault that an older version recorded.
+    #[serde(default)]
+    pub upcasters: Vec<String>,
     /// What kind of failure, for example `out-of-fuel`.
     pub kind: String,
     pub message: String,
+    /// Where in the plugin it happened, a line for each frame, innermost first.
     pub backtrace: Option<String>,
+    /// The fuel that the call on this one event used; 0 in a fault that an older version recorded.
+    #[serde(default)]
+    pub fuel: u64,
     /// What the plugin logged and printed during the call.
     pub output: String,
 }

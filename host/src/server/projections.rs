@@ -149,9 +149,19 @@ fn policy(on_fault: OnFault) -> FaultPolicy {
 }
 
 fn fault(fault: engine::Fault) -> Fault {
-    let engine::Fault { sequence, stream, event_type, schema_version, plugin, kind, message, backtrace, output } =
-        fault;
-    Fault { sequence, stream, event_type, schema_version, plugin, kind, message, backtrace, output }
+    Fault {
+        sequence: fault.sequence,
+        stream: fault.stream,
+        event_type: fault.event_type,
+        schema_version: fault.schema_version,
+        plugin: fault.plugin,
+        upcasters: fault.upcasters,
+        kind: fault.kind,
+        message: fault.message,
+        backtrace: fault.backtrace,
+        fuel: fault.fuel,
+        output: fault.output,
+    }
 }
 
 fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {

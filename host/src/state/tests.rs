@@ -30,9 +30,11 @@ fn fault(sequence: u64) -> Fault {
         event_type: "t".into(),
         schema_version: 1,
         plugin: Digest::ZERO.to_string(),
+        upcasters: Vec::new(),
         kind: "trap".into(),
         message: "it trapped".into(),
         backtrace: None,
+        fuel: 0,
         output: String::new(),
     }
 }

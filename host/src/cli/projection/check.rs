@@ -14,14 +14,24 @@ pub(super) fn faults(client: &mut Client, context: &mut Context, name: &str) -> 
 
 /// A fault with all that the plugin said.
 pub(in crate::cli) fn readable(fault: &Fault) -> String {
-    let Fault { sequence, stream, event_type, schema_version, plugin, kind, message, backtrace, output } = fault;
+    let Fault { sequence, stream, event_type, schema_version, kind, message, .. } = fault;
     let head = format!("sequence {sequence}  {stream}  {event_type} v{schema_version}  {kind}: {message}");
     let indented = |name: &str, text: &str| match text.trim_end() {
         "" => String::new(),
         text => format!("\n  {name}:\n    {}", text.replace('\n', "\n    ")),
     };
-    let backtrace = indented("backtrace", backtrace.as_deref().unwrap_or(""));
-    format!("{head}\n  plugin: {plugin}{}{backtrace}", indented("output", output))
+    let listed = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("\n  {name}: {text}") };
+    // What an older version recorded says nothing of fuel.
+    let fuel = if fault.fuel == 0 { String::new() } else { count(fault.fuel) };
+    [
+        head,
+        listed("plugin", &fault.plugin),
+        listed("upcasters", &fault.upcasters.join(", ")),
+        listed("fuel", &fuel),
+        indented("output", &fault.output),
+        indented("backtrace", fault.backtrace.as_deref().unwrap_or("")),
+    ]
+    .concat()
 }
 
 pub(super) fn rebuild(client: &mut Client, context: &mut Context, name: &str) -> Result<(), Error> {

@@ -71,11 +71,11 @@ impl Lifting {
                 }));
                 start += lifted.batch.len();
                 if let Some(failed) = lifted.failed {
-                    if !failed.failure.is_deterministic() {
-                        let (sequence, reason) = (failed.sequence, failed.failure.to_string());
-                        return Err(Error::TraceStopped { sequence, reason });
-                    }
-                    lifts.push(Lift { sequence: failed.sequence, made: Err(Failed::of_upcaster(failed)) });
+                    let sequence = failed.sequence;
+                    let Some(verdict) = failed.failure.verdict() else {
+                        return Err(Error::TraceStopped { sequence, reason: failed.failure.to_string() });
+                    };
+                    lifts.push(Lift { sequence, made: Err(Failed::of_upcaster(sequence, verdict)) });
                     start += 1;
                 }
             }

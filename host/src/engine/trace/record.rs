@@ -43,7 +43,7 @@ impl Engine {
             // Without a limit in between, the next event would be the one that could not be lifted.
             if let Some(failed) = portion.failed.filter(|_| !taken.is_full()) {
                 // A projection that skips never sees it.
-                if deployment.on_fault == FaultPolicy::Halt || !failed.failure.is_deterministic() {
+                if deployment.on_fault == FaultPolicy::Halt || failed.failure.verdict().is_none() {
                     let (sequence, upcaster, message) = (failed.sequence, failed.name, failed.failure.to_string());
                     return Err(Error::Upcast { sequence, upcaster, message });
                 }
