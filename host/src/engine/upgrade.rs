@@ -9,6 +9,7 @@ use super::catalogue::Content;
 use super::key::Key;
 use super::operate::parameters;
 use super::worker::Worker;
+use crate::plugin::Limits;
 use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
 
 /// A state this many events behind catches up within a moment, so a switch waits for it.
@@ -81,6 +82,8 @@ impl Engine {
             parameters: new_parameters.unwrap_or_else(|| present.parameters.clone()),
             fuel_per_event: upgrade.fuel_per_event.unwrap_or(present.fuel_per_event),
             memory_bytes: upgrade.memory_bytes.unwrap_or(present.memory_bytes),
+            // With the prices of today.
+            limits: Deployment::named(&Limits::default()),
             on_fault: upgrade.on_fault.unwrap_or(present.on_fault),
             ..present.clone()
         };
