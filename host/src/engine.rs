@@ -29,6 +29,7 @@ mod lock;
 mod metrics;
 mod operate;
 mod outlet;
+mod patience;
 mod plugins;
 mod portion;
 mod progress;
@@ -116,12 +117,19 @@ pub struct Options {
     pub lock_wait: std::time::Duration,
     /// What this process is, for whoever finds the directory in use; may be empty.
     pub holder: String,
+    /// The wall time of one call of a plugin, in steps of a tenth of a second. What passes it is paused and tried again.
+    pub call_deadline: std::time::Duration,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
+        Self {
+            log: log::Options::default(),
+            lock_wait: std::time::Duration::from_secs(10),
+            holder: String::new(),
+            call_deadline: plugin::Limits::DEADLINE,
+        }
     }
 }
 
@@ -131,6 +139,7 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    call_deadline: std::time::Duration,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -175,6 +184,7 @@ impl Engine {
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            call_deadline: options.call_deadline,
             starting: Mutex::default(),
             lock,
         };

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 mod abi;
 mod background;
+mod bill;
 mod bulk;
 mod cache;
 mod call;
@@ -23,6 +24,7 @@ mod limits;
 mod manifest;
 mod meter;
 mod output;
+mod price;
 mod sandbox;
 mod settings;
 mod store;
@@ -48,9 +50,10 @@ pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usa
 pub use compiler::Compiling;
 pub use failure::{Failure, LoadError, Mishap, Verdict, VerdictKind};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
-pub use limits::Limits;
+pub use limits::{HOST_CALL_PRICES, Limits};
 pub use manifest::{InvalidManifest, PayloadEncoding, ProjectionManifest, StateEncoding, Step, UpcasterManifest, View};
 pub use output::{LogLevel, LogMessage, Output};
+pub use price::Prices;
 pub use sandbox::{Plugin, Sandbox};
 pub use store::{Error, Store};
 pub use v0_1::VERSION as ABI_V0_1;

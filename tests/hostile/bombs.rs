@@ -79,7 +79,9 @@ fn doubling() -> String {
     let mut parts = "(component $l0 (core module $m) (core instance (instantiate $m)))".to_owned();
     for level in 1..=30 {
         let below = level - 1;
-        parts = format!("(component $l{level} {parts} (instance (instantiate $l{below})) (instance (instantiate $l{below})))");
+        parts = format!(
+            "(component $l{level} {parts} (instance (instantiate $l{below})) (instance (instantiate $l{below})))"
+        );
     }
     component(&[PROJECTION], &format!("{parts} (instance (instantiate $l30))"))
 }

@@ -13,14 +13,26 @@ const PLUGIN_BYTES_MAX: usize = 64 << 20;
 pub(super) fn cases() -> Vec<Case> {
     vec![
         guest("claims_another_name", expect![[""]]),
-        wat("claims_a_name_that_is_none", || projection(&super::wat::Parts { name: "../../log.redb", ..HONEST }), expect![[""]]),
+        wat(
+            "claims_a_name_that_is_none",
+            || projection(&super::wat::Parts { name: "../../log.redb", ..HONEST }),
+            expect![[""]],
+        ),
         guest("paints_the_terminal", expect![[""]]),
         wat("claims_an_abi_that_it_does_not_keep", || component(&[PROJECTION], ""), expect![[""]]),
         wat("claims_types_that_are_not_the_abis", other_types, expect![[""]]),
-        wat("is_built_for_an_abi_that_does_not_exist", || component(&["polyfold:plugin/projection@9.0.0"], ""), expect![[""]]),
+        wat(
+            "is_built_for_an_abi_that_does_not_exist",
+            || component(&["polyfold:plugin/projection@9.0.0"], ""),
+            expect![[""]],
+        ),
         wat("is_two_plugins", || component(&[PROJECTION, "polyfold:plugin/upcaster@0.1.0"], ""), expect![[""]]),
         wat("is_a_core_module_that_says_nothing", || "(module)".to_owned(), expect![[""]]),
-        wat("is_a_program", || r#"(module (memory (export "memory") 1) (func (export "_start")))"#.to_owned(), expect![[""]]),
+        wat(
+            "is_a_program",
+            || r#"(module (memory (export "memory") 1) (func (export "_start")))"#.to_owned(),
+            expect![[""]],
+        ),
         made("has_64_mib", || of_size(PLUGIN_BYTES_MAX), expect![[""]]),
         made("has_a_byte_more_than_64_mib", || of_size(PLUGIN_BYTES_MAX + 1), expect![[""]]),
         made("has_names_without_end", names_without_end, expect![[""]]),

@@ -42,7 +42,11 @@ pub(crate) fn check(cases: Vec<Case>) {
     for case in cases {
         let seen = run(Some(&case));
         let (row, mib, took) = (case.row(), seen.peak_bytes >> 20, seen.took.as_millis());
-        println!("{row}: peak {mib} MiB (alone {}), beside it {took} ms (alone {})", alone.peak_bytes >> 20, alone.took.as_millis());
+        println!(
+            "{row}: peak {mib} MiB (alone {}), beside it {took} ms (alone {})",
+            alone.peak_bytes >> 20,
+            alone.took.as_millis()
+        );
         case.seen.assert_eq(&seen.text);
         assert_eq!(seen.beside, alone.beside, "{row}: the state beside it is what it is without it");
         assert!(seen.peak_bytes < PEAK_BYTES_MAX, "{row}: the host took {mib} MiB");
@@ -125,7 +129,8 @@ async fn install(api: &Api, case: &Case) -> Result<String, String> {
 
 /// Appends events at once, and returns the last one's sequence.
 async fn append_beside(api: &Api) -> u64 {
-    let event = |number: usize| json!({ "stream": format!("other/{}", number % 10), "type": "order.other", "data": {} });
+    let event =
+        |number: usize| json!({ "stream": format!("other/{}", number % 10), "type": "order.other", "data": {} });
     let events: Vec<Value> = (0..EVENTS_BESIDE).map(event).collect();
     let appended = api.done("/events", &Value::Array(events)).await;
     appended["events"].as_array().unwrap().last().unwrap()["sequence"].as_u64().unwrap()

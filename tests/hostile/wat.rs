@@ -24,8 +24,7 @@ pub(crate) const BUMP: &str = "
     (i32.sub (global.get $top) (local.get 3))";
 
 /// One that does nothing.
-pub(crate) const HONEST: Parts =
-    Parts { name: "by-hand", top: "", apply: "(i32.const 32)", realloc: BUMP, pages: 64 };
+pub(crate) const HONEST: Parts = Parts { name: "by-hand", top: "", apply: "(i32.const 32)", realloc: BUMP, pages: 64 };
 
 /// The module's text.
 pub(crate) fn projection(parts: &Parts) -> String {

@@ -242,6 +242,14 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;
     }
+    for (name, projection) in &content.projections {
+        if let Some(number) = projection.deployments().find_map(|deployment| deployment.prices().err()) {
+            return Err(format!(
+                "projection {name:?} runs under schedule {number} of host call prices, which this version does not have; \
+                 use the newer version that wrote it"
+            ));
+        }
+    }
     if let Some(name) = content.projections.iter().find(|(_, p)| p.serving.is_none() && p.building.is_none()) {
         return Err(format!("projection {:?} has no deployment", name.0));
     }

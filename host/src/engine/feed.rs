@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::faults::{self, Ran};
+use super::patience::Patience;
 use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
@@ -22,6 +23,8 @@ pub(super) struct Feed {
     /// Set by who wants the feed to end soon: between two calls, however many a batch that fails still needs.
     pub(super) stop: Arc<AtomicBool>,
     is_strict: bool,
+    /// How many events the next calls take at most, behind a pause: the event that led to it comes alone at first.
+    at_most: usize,
     overlay: Arc<Mutex<Overlay>>,
 }
 
@@ -67,6 +70,7 @@ impl Feed {
             sizing,
             stop: Arc::default(),
             is_strict: false,
+            at_most: usize::MAX,
             overlay: Arc::new(Mutex::new(overlay)),
         }
     }
@@ -79,8 +83,12 @@ impl Feed {
     pub(super) fn feed(&mut self, batch: &Arc<Batch>) -> Fed {
         let mut fed = Fed::default();
         while fed.rows < batch.len() && fed.stopped.is_none() {
-            let end = batch.len().min(fed.rows + self.sizing.next());
+            let end = batch.len().min(fed.rows + self.sizing.next().min(self.at_most));
             self.feed_range(batch, fed.rows..end, &mut fed);
+            self.at_most = match &fed.stopped {
+                Some(Stopped::Pause(_)) => 1,
+                Some(Stopped::Fault(_)) | None => self.at_most.saturating_mul(2),
+            };
         }
         fed
     }
@@ -106,6 +114,10 @@ impl Feed {
 
     /// Feeds these rows in one call if that works.
     pub(super) fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        self.feed_part(batch, range, Patience::new(self.projection.limits().deadline), fed);
+    }
+
+    fn feed_part(&mut self, batch: &Arc<Batch>, range: Range<usize>, patience: Patience, fed: &mut Fed) {
         if self.stop.load(Ordering::Relaxed) {
             fed.stopped = Some(Stopped::Pause("it was asked to stop".to_owned()));
             return;
@@ -113,12 +125,13 @@ impl Feed {
         let began = Instant::now();
         let events = range.len();
         self.overlay().begin();
-        let Outcome { usage, output, result, .. } = self.projection.apply(Call {
+        let call = Call {
             events: Arc::clone(batch),
             range: range.clone(),
             parameters: Arc::clone(&self.parameters),
             state: Box::new(Access(Arc::clone(&self.overlay))),
-        });
+        };
+        let Outcome { usage, output, result, .. } = self.projection.apply_within(call, patience.of(events));
         fed.memory_bytes = fed.memory_bytes.max(usage.memory_bytes);
         fed.call_took = began.elapsed();
         match result {
@@ -133,7 +146,7 @@ impl Feed {
                 self.overlay().discard();
                 let is_over = self.is_strict && failure.verdict().is_none();
                 if failure.may_be_of_one_event() && events > 1 && !is_over {
-                    self.feed_halves(batch, range, fed);
+                    self.feed_halves(batch, range, patience.after(&failure), fed);
                 } else {
                     self.fail(batch.event(range.start), &failure, (usage.fuel, &output), fed);
                 }
@@ -141,12 +154,12 @@ impl Feed {
         }
     }
 
-    fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+    fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, patience: Patience, fed: &mut Fed) {
         let middle = range.start + range.len() / 2;
         let faults = fed.skipped.len();
-        self.feed_range(batch, range.start..middle, fed);
+        self.feed_part(batch, range.start..middle, patience, fed);
         if fed.stopped.is_none() {
-            self.feed_range(batch, middle..range.end, fed);
+            self.feed_part(batch, middle..range.end, patience, fed);
         }
         if fed.stopped.is_none() && fed.skipped.len() == faults {
             self.sizing.too_much(range.len());

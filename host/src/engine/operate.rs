@@ -43,7 +43,7 @@ impl Engine {
             parameters: parameters(&new.parameters)?,
             fuel_per_event: new.fuel_per_event.unwrap_or(limits.fuel_per_event),
             memory_bytes: new.memory_bytes.unwrap_or(limits.memory_bytes as u64),
-            limits: Vec::new(),
+            limits: Deployment::named(&limits),
             on_fault: new.on_fault,
         };
         // Not while one of that name is deleted: its workers are not those of the new one.
@@ -67,8 +67,7 @@ impl Engine {
         let limits = deployment.limits();
         let plugin = self.projection_plugin(deployment.plugin(), &limits)?;
         let upcasters = chains.touching(&plugin.manifest().filter).iter().map(Digest::to_string).collect();
-        let limits = limits.describe_identity().into_iter().map(|(name, limit)| (name.to_owned(), limit)).collect();
-        Ok(Deployment { upcasters, limits, ..deployment.clone() })
+        Ok(Deployment { upcasters, limits: Deployment::named(&limits), ..deployment.clone() })
     }
 
     /// All projections, by name.
@@ -229,7 +228,7 @@ impl Engine {
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
+        let want = Want::of(deployment, plugin.manifest());
         let hub = &self.hub;
         let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
         let parameters = deployment.parameters.as_str().into();
@@ -247,7 +246,7 @@ impl Engine {
         let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));
         match removed {
             Some(digest) => Err(Error::UpcasterGone { plugin: deployment.plugin.clone(), upcaster: digest.clone() }),
-            None => self.chains_of(&plugins),
+            None => self.chains_under(&plugins, &deployment.upcaster_limits()),
         }
     }
 

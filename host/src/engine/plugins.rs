@@ -33,7 +33,7 @@ impl Engine {
         // Before it is compiled. A core module may have become too large just now.
         plugin::Store::check_size(bytes)?;
         let digest = Digest::of(bytes);
-        let plugin = self.sandbox.load_watched(digest, bytes, &Limits::default(), watch)?;
+        let plugin = self.sandbox.load_watched(digest, bytes, &self.usual_limits(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
@@ -140,20 +140,23 @@ impl Engine {
     }
 
     pub(super) fn chains_of(&self, plugins: &[InstalledPlugin]) -> Result<Arc<Chains>, Error> {
+        self.chains_under(plugins, &Limits::default())
+    }
+
+    /// The same with other limits than the usual ones.
+    pub(super) fn chains_under(&self, plugins: &[InstalledPlugin], limits: &Limits) -> Result<Arc<Chains>, Error> {
         let mut upcasters = Vec::new();
         for plugin in plugins {
             let is_upcaster = plugin.kind == PluginKind::Upcaster;
             if is_upcaster && in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest) {
-                upcasters.push(self.upcaster(plugin)?);
+                upcasters.push(self.upcaster_under(plugin, limits)?);
             }
         }
         Ok(Arc::new(Chains::compose(&upcasters)?))
     }
 
     pub(super) fn projection_plugin(&self, digest: Digest, limits: &Limits) -> Result<Arc<Projection>, Error> {
-        let plugin =
-            if *limits == Limits::default() { self.load_plugin(digest)? } else { self.load_with(digest, limits)? };
-        match plugin {
+        match self.load_with(digest, limits)? {
             Plugin::Projection(projection) => Ok(projection),
             Plugin::Upcaster(upcaster) => Err(Error::WrongKind {
                 name: upcaster.manifest().name.to_string(),
@@ -164,7 +167,11 @@ impl Engine {
     }
 
     pub(super) fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
-        match self.load_plugin(plugin.digest())? {
+        self.upcaster_under(plugin, &Limits::default())
+    }
+
+    fn upcaster_under(&self, plugin: &InstalledPlugin, limits: &Limits) -> Result<Arc<Upcaster>, Error> {
+        match self.load_with(plugin.digest(), limits)? {
             Plugin::Upcaster(upcaster) => Ok(upcaster),
             Plugin::Projection(_) => Err(Error::WrongKind {
                 name: plugin.name.clone(),
@@ -172,6 +179,10 @@ impl Engine {
                 wanted: PluginKind::Upcaster.phrase(),
             }),
         }
+    }
+
+    fn usual_limits(&self) -> Limits {
+        Limits { deadline: self.call_deadline, ..Limits::default() }
     }
 
     /// Loaded plugins under the default limits are kept: each command that reads upcast events needs them again.
@@ -182,7 +193,8 @@ impl Engine {
             return Ok(plugin.clone());
         }
         // Not under the lock: compiling takes seconds, and others want theirs.
-        let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, limits)?;
+        let limits = Limits { deadline: self.call_deadline, ..limits.clone() };
+        let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, &limits)?;
         if is_default {
             loaded().insert(digest, plugin.clone());
         }

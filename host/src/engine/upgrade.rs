@@ -10,6 +10,7 @@ use super::key::Key;
 use super::operate::parameters;
 use super::worker::Worker;
 use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
+use crate::plugin::Limits;
 
 /// A state this many events behind catches up within a moment, so a switch waits for it.
 const CLOSE_EVENTS: u64 = 20_000;
@@ -81,6 +82,8 @@ impl Engine {
             parameters: new_parameters.unwrap_or_else(|| present.parameters.clone()),
             fuel_per_event: upgrade.fuel_per_event.unwrap_or(present.fuel_per_event),
             memory_bytes: upgrade.memory_bytes.unwrap_or(present.memory_bytes),
+            // With the prices of today.
+            limits: Deployment::named(&Limits::default()),
             on_fault: upgrade.on_fault.unwrap_or(present.on_fault),
             ..present.clone()
         };

@@ -62,12 +62,23 @@ pub(super) enum Lifted {
     Json(String),
 }
 
+impl Lifted {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Cbor(bytes) => bytes.len(),
+            Self::Json(text) => text.len(),
+        }
+    }
+}
+
 /// The events of one call, with the payloads in the encoding that the plugin wants.
 pub(super) struct Feed<'a> {
     pub(super) events: &'a Batch,
     pub(super) rows: Rows<'a>,
     /// A text for each event if the plugin wants JSON.
     pub(super) json: Option<Vec<String>>,
+    /// What it costs to hand them in.
+    pub(super) fuel: u64,
 }
 
 /// Which events of a batch a call is for.

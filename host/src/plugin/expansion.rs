@@ -38,7 +38,10 @@ enum Step<'a> {
     /// An instance that is only a list of what is there.
     Gather(Named<'a>),
     AliasExport(Kind, u32, &'a str),
-    AliasOuter { count: u32, index: u32 },
+    AliasOuter {
+        count: u32,
+        index: u32,
+    },
     Export(Kind, u32, &'a str),
     CoreInstance,
 }

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 polyfold_test_guests::looking!("depends-on-the-clock", |_| {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64);
     // An instant shows its reading in no other way.
-    let monotonic = format!("{:?}", Instant::now()).bytes().filter(u8::is_ascii_digit);
-    vec![wall, monotonic.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))]
+    let shown = format!("{:?}", Instant::now());
+    let monotonic = shown.bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    vec![wall, monotonic]
 });

@@ -33,7 +33,7 @@ impl Engine {
     pub fn record(&self, name: &str, slice: Slice) -> Result<Trace, Error> {
         let deployment = self.projection(name)?.readable().clone();
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
+        let want = Want::of(&deployment, plugin.manifest());
         let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
         let source = Source::new(log, recent, self.chains_in(&deployment)?, want);
         let mut taken = Taken::of(slice, self.head().sequence());
