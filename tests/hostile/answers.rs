@@ -8,17 +8,95 @@ use super::wat::{HONEST, Parts, projection};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        wat("says_a_list_is_longer_than_its_memory", longer_than_memory, expect![[""]]),
-        wat("says_a_text_lies_outside_of_its_memory", outside_of_memory, expect![[""]]),
-        wat("repeats_one_value_in_a_list", repeats_one_value, expect![[""]]),
-        wat("asks_for_one_key_many_times", asks_many_times, expect![[""]]),
-        wat("answers_with_a_text_without_end", text_without_end, expect![[""]]),
-        wat("answers_with_what_is_no_answer", no_answer, expect![[""]]),
-        wat("gives_room_that_it_does_not_have", no_room, expect![[""]]),
-        wat("gives_room_in_the_same_place", same_place, expect![[""]]),
-        wat("calls_the_host_while_it_gives_room", calls_while_asked, expect![[""]]),
-        guest("returns_error", expect![[""]]),
-        guest("exits", expect![[""]]),
+        wat(
+            "says_a_list_is_longer_than_its_memory",
+            longer_than_memory,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: list pointer/length out of bounds of memory
+            fault at 1: trap: "it trapped: list pointer/length out of bounds of memory"
+        "#]],
+        ),
+        wat(
+            "says_a_text_lies_outside_of_its_memory",
+            outside_of_memory,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: list pointer/length out of bounds of memory
+            fault at 1: trap: "it trapped: list pointer/length out of bounds of memory"
+        "#]],
+        ),
+        wat(
+            "repeats_one_value_in_a_list",
+            repeats_one_value,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted
+            fault at 1: trap: "it trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"
+        "#]],
+        ),
+        wat(
+            "asks_for_one_key_many_times",
+            asks_many_times,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 50000000
+            fault at 1: out-of-fuel: "it used up its fuel of 50000000"
+        "#]],
+        ),
+        wat(
+            "answers_with_a_text_without_end",
+            text_without_end,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: string pointer/length out of bounds of memory
+            fault at 1: trap: "it trapped: string pointer/length out of bounds of memory"
+        "#]],
+        ),
+        wat(
+            "answers_with_what_is_no_answer",
+            no_answer,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: invalid expected discriminant
+            fault at 1: trap: "it trapped: invalid expected discriminant"
+        "#]],
+        ),
+        wat(
+            "gives_room_that_it_does_not_have",
+            no_room,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: realloc return: beyond end of memory
+            fault at 1: trap: "it trapped: realloc return: beyond end of memory"
+        "#]],
+        ),
+        wat(
+            "gives_room_in_the_same_place",
+            same_place,
+            expect![[r#"
+            live at 2006 of 2006
+        "#]],
+        ),
+        wat(
+            "calls_the_host_while_it_gives_room",
+            calls_while_asked,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): trap: it trapped: cannot leave component instance
+            fault at 1: trap: "it trapped: cannot leave component instance"
+        "#]],
+        ),
+        guest(
+            "returns_error",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): error: it says: order.placed, schema version 1: the payload says that it is bad
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: error: "it says: order.placed, schema version 1: the payload says that it is bad"
+        "#]],
+        ),
+        guest(
+            "exits",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): trap: it trapped: it called exit with success, a plugin must return
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: trap: "it trapped: it called exit with success, a plugin must return"
+        "#]],
+        ),
     ]
 }
 

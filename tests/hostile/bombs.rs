@@ -4,20 +4,34 @@ use std::fmt::Write as _;
 
 use expect_test::expect;
 
+use super::binary::section;
 use super::case::{Case, made, wat};
 use super::run::check;
 use super::wat::{HONEST, PROJECTION, component, projection};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        made("has_100_000_functions", || functions(100_000), expect![[""]]),
-        made("has_too_many_functions", || functions(300_000), expect![[""]]),
-        made("has_a_function_of_4_mib", || one_function(&nops(4 << 20)), expect![[""]]),
-        made("nests_loops_around_locals", || one_function(&loops_around_locals(5_000, 5_000)), expect![[""]]),
-        made("branches_to_a_table_of_places", || one_function(&branches(100_000, 1_000)), expect![[""]]),
-        wat("nests_types_deeply", deep_types, expect![[""]]),
-        wat("nests_components_deeply", deep_components, expect![[""]]),
-        wat("doubles_its_instances_at_each_level", doubling, expect![[""]]),
+        made("has_100_000_functions", || functions(100_000), expect![[r#"
+            refused: 422: it is too much to compile: it has 100003 functions, at most 50000 are compiled
+        "#]]),
+        made("has_a_huge_function", || one_function(&constants(1_200_000)), expect![[r#"
+            refused: 422: it is too much to compile: a function of it has 1199985 bytes, at most 1048576 are compiled
+        "#]]),
+        made("nests_loops_around_locals", || one_function(&loops_around_locals(1_000, 2_000)), expect![[r#"
+            refused: 422: it is too much to compile: loops in a function of it are nested 1000 deep, at most 64 are compiled
+        "#]]),
+        made("branches_to_a_table_of_places", || one_function(&branches(2_000, 1_000)), expect![[r#"
+            refused: 422: it is too much to compile: in a function of it places and variables meet 2011005 times, at most 1000000 are compiled
+        "#]]),
+        wat("nests_types_deeply", deep_types, expect![[r#"
+            refused: 422: it does not compile or link: failed to parse WebAssembly module: type nesting is too deep (at offset 0xf7)
+        "#]]),
+        made("nests_components_deeply", deep_components, expect![[r#"
+            refused: 422: it exports no interface that this host knows: it exports nothing; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do
+        "#]]),
+        wat("doubles_its_instances_at_each_level", doubling, expect![[r#"
+            refused: 422: it is too much to compile: it makes more than 1000 instances of what is in it
+        "#]]),
     ]
 }
 
@@ -28,15 +42,16 @@ fn with(top: &str) -> Vec<u8> {
 }
 
 fn functions(count: usize) -> Vec<u8> {
-    with(&"(func (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))".repeat(count))
+    with(&"(func)".repeat(count))
 }
 
 fn one_function(body: &str) -> Vec<u8> {
     with(&format!("(func (param i32) {body})"))
 }
 
-fn nops(bytes: usize) -> String {
-    "(drop (i32.const 1))".repeat(bytes / 3)
+/// Constants of 16 bytes, which nobody wants.
+fn constants(bytes: usize) -> String {
+    "v128.const i64x2 0 0 drop ".repeat(bytes / 19)
 }
 
 /// Each loop is a place to which each local may come with another value.
@@ -69,9 +84,14 @@ fn deep_types() -> String {
     component(&[PROJECTION], &parts)
 }
 
-fn deep_components() -> String {
-    let depth = 20_000;
-    component(&[PROJECTION], &format!("{}{}", "(component ".repeat(depth), ")".repeat(depth)))
+fn deep_components() -> Vec<u8> {
+    const COMPONENT: u8 = 4;
+    let header = b"\0asm\x0d\0\x01\0";
+    let nest = |inner: Vec<u8>| [header.to_vec(), section(COMPONENT, &inner)].concat();
+    let deep = (0..2_000).fold(header.to_vec(), |inner, _| nest(inner));
+    let mut bytes = wat::parse_str(component(&[PROJECTION], "")).unwrap();
+    bytes.extend(section(COMPONENT, &deep));
+    bytes
 }
 
 /// Thirty levels, each of which makes two of the one below: a thousand million.

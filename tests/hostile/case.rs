@@ -9,6 +9,9 @@ pub(crate) struct Case {
     /// The row that it has in the documentation.
     pub(crate) name: &'static str,
     pub(crate) plugin: Plugin,
+    pub(crate) fuel_per_event: u64,
+    /// Whether its state is the same in every run.
+    pub(crate) shows_its_state: bool,
     /// What is seen of it, from installation to the last entry of its state.
     pub(crate) seen: Expect,
 }
@@ -23,20 +26,37 @@ pub(crate) enum Plugin {
     Bytes(fn() -> Vec<u8>),
 }
 
+/// A twentieth of the default: what never ends uses it up three times before the event stands alone.
+const FUEL_PER_EVENT: u64 = 50_000_000;
+
 /// An example of tests/guests; the row has its name, with dashes.
 pub(crate) fn guest(name: &'static str, seen: Expect) -> Case {
-    Case { name, plugin: Plugin::Guest(name), seen }
+    case(name, Plugin::Guest(name), seen)
 }
 
 pub(crate) fn wat(name: &'static str, text: fn() -> String, seen: Expect) -> Case {
-    Case { name, plugin: Plugin::Wat(text), seen }
+    case(name, Plugin::Wat(text), seen)
 }
 
 pub(crate) fn made(name: &'static str, bytes: fn() -> Vec<u8>, seen: Expect) -> Case {
-    Case { name, plugin: Plugin::Bytes(bytes), seen }
+    case(name, Plugin::Bytes(bytes), seen)
+}
+
+fn case(name: &'static str, plugin: Plugin, seen: Expect) -> Case {
+    Case { name, plugin, fuel_per_event: FUEL_PER_EVENT, shows_its_state: true, seen }
 }
 
 impl Case {
+    /// With the fuel that an event has if nothing else is said, for what meets another limit before that.
+    pub(crate) fn with_all_fuel(self) -> Self {
+        Self { fuel_per_event: 1_000_000_000, ..self }
+    }
+
+    /// What it writes hangs on where the host cuts batches, which is the host's choice.
+    pub(crate) fn without_its_state(self) -> Self {
+        Self { shows_its_state: false, ..self }
+    }
+
     /// The name of the row.
     pub(crate) fn row(&self) -> String {
         self.name.replace('_', "-")

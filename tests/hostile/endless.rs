@@ -8,23 +8,104 @@ use super::wat::{HONEST, Parts, projection};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        guest("loops_in_apply", expect![[""]]),
-        guest("loops_in_describe", expect![[""]]),
-        wat("loops_in_start_code", in_start_code, expect![[""]]),
-        wat("loops_behind_its_answer", behind_its_answer, expect![[""]]),
-        wat("loops_where_memory_is_asked", where_memory_is_asked, expect![[""]]),
-        guest("sleeps_for_a_century", expect![[""]]),
+        guest(
+            "loops_in_apply",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "loops_in_describe",
+            expect![[r#"
+            refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
+        "#]],
+        ),
+        wat(
+            "loops_in_start_code",
+            in_start_code,
+            expect![[r#"
+            refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
+        "#]],
+        ),
+        wat(
+            "loops_behind_its_answer",
+            behind_its_answer,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            fault at 1: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        wat(
+            "loops_where_memory_is_asked",
+            where_memory_is_asked,
+            expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            fault at 1: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "sleeps_for_a_century",
+            expect![[r#"
+            live at 2006 of 2006
+            type/order.other = 2000
+            type/order.paid = 2
+            type/order.placed = 4
+        "#]],
+        ),
     ]
 }
 
 /// Those that leave all their work to the host: each call has its price.
 pub(super) fn priced() -> Vec<Case> {
     vec![
-        guest("calls_without_end", expect![[""]]),
-        guest("scans_without_end", expect![[""]]),
-        guest("logs_without_end", expect![[""]]),
-        guest("prints_without_end", expect![[""]]),
-        guest("reads_the_clock_without_end", expect![[""]]),
+        guest(
+            "calls_without_end",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "scans_without_end",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "logs_without_end",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "prints_without_end",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
+        guest(
+            "reads_the_clock_without_end",
+            expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
+        "#]],
+        ),
     ]
 }
 

@@ -9,18 +9,60 @@ use super::wat::{HONEST, Parts, projection};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        guest("eats_memory", expect![[""]]),
-        guest("takes_memory_by_pages", expect![[""]]),
-        guest("takes_memory_at_once", expect![[""]]),
-        guest("fills_memory", expect![[""]]),
-        wat("begins_with_too_much_memory", begins_with_too_much, expect![[""]]),
-        made("takes_memory_by_instances", by_instances, expect![[""]]),
-        made("has_too_many_memories", too_many_memories, expect![[""]]),
-        made("has_too_many_instances", too_many_instances, expect![[""]]),
-        wat("grows_a_table", grows_a_table, expect![[""]]),
-        wat("begins_with_a_huge_table", huge_table, expect![[""]]),
-        guest("overflows_stack", expect![[""]]),
-        guest("leaks_resources", expect![[""]]),
+        guest("eats_memory", expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-memory: it needs more than its 268435456 bytes of memory
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: out-of-memory: "it needs more than its 268435456 bytes of memory"
+        "#]]),
+        guest("takes_memory_by_pages", expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-memory: it needs more than its 268435456 bytes of memory
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: out-of-memory: "it needs more than its 268435456 bytes of memory"
+        "#]]),
+        guest("takes_memory_at_once", expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-memory: it needs more than its 268435456 bytes of memory
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: out-of-memory: "it needs more than its 268435456 bytes of memory"
+        "#]]),
+        guest("fills_memory", expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): out-of-memory: it needs more than its 268435456 bytes of memory
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: out-of-memory: "it needs more than its 268435456 bytes of memory"
+        "#]]).with_all_fuel(),
+        wat("begins_with_too_much_memory", begins_with_too_much, expect![[r#"
+            refused: 422: the plugin cannot describe itself: it needs more than its 268435456 bytes of memory
+        "#]]),
+        made("takes_memory_by_instances", by_instances, expect![[r#"
+            refused: 422: the plugin cannot describe itself: it needs more than its 268435456 bytes of memory
+        "#]]),
+        made("has_too_many_memories", too_many_memories, expect![[r#"
+            refused: 422: the plugin cannot describe itself: the host failed: cannot make an instance: resource limit exceeded: memory count too high at 65
+        "#]]),
+        made("has_too_many_instances", too_many_instances, expect![[r#"
+            refused: 422: the plugin cannot describe itself: the host failed: cannot make an instance: resource limit exceeded: instance count too high at 257
+        "#]]),
+        wat("grows_a_table", grows_a_table, expect![[r#"
+            halted at 0 of 2006: at sequence 1 (order.placed): out-of-memory: it needs more than its 268435456 bytes of memory
+            fault at 1: out-of-memory: "it needs more than its 268435456 bytes of memory"
+        "#]]),
+        wat("begins_with_a_huge_table", huge_table, expect![[r#"
+            refused: 422: the plugin cannot describe itself: it needs more than its 268435456 bytes of memory
+        "#]]),
+        guest("overflows_stack", expect![[r#"
+            paused at 3 of 2006: it recursed too deeply: the call stack is exhausted
+            type/order.paid = 1
+            type/order.placed = 2
+        "#]]),
+        guest("leaks_resources", expect![[r#"
+            halted at 3 of 2006: at sequence 4 (order.placed): trap: it trapped: resource table has no free keys
+            type/order.paid = 1
+            type/order.placed = 2
+            fault at 4: trap: "it trapped: resource table has no free keys"
+        "#]]),
     ]
 }
 

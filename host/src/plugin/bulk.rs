@@ -8,15 +8,21 @@ use wasmparser::{FunctionBody, Operator, Parser, Payload, SubType, TypeSectionRe
 
 use super::{Refused, expansion};
 
-/// 200,000: a component with the whole of Python in it has some 20,000.
-const FUNCTIONS_MAX: u64 = 200_000;
+/// 50,000: a component with the whole of Python in it has 13,000. The compiler holds some 6 KiB for each, however small.
+const FUNCTIONS_MAX: u64 = 50_000;
 
-/// 1 MiB of one function: the largest of an interpreter's, its main loop, has some 100 KiB.
-const FUNCTION_BYTES_MAX: usize = 1 << 20;
+/// 1 MiB of one function: the largest in Python has 417 KiB.
+const FUNCTION_BYTES_MAX: u64 = 1 << 20;
 
-/// 4,000,000 meetings of a place in a function with a variable: interpreters' main loops have some 400,000. The compiler
-/// may keep some 200 bytes for each, on each of its threads.
-const MEETINGS_MAX: u64 = 4_000_000;
+/// 1,000,000 meetings of a place in a function with a variable: the most in a function of Python are 323,000. Sixteen
+/// times as many in a function of 25 KiB took the compiler more than 3 GiB, and more than a minute.
+const MEETINGS_MAX: u64 = 1_000_000;
+
+/// 50,000,000 meetings in all functions: they take the compiler minutes, which it spends behind everybody else.
+const ALL_MEETINGS_MAX: u64 = 50_000_000;
+
+/// 64 loops within each other: people write four. Each adds to what the compiler does for all around it.
+const LOOPS_DEEP_MAX: u64 = 64;
 
 /// 32 MiB of code in all modules: it comes out four times as large, and is held twice before it is stored.
 const CODE_BYTES_MAX: u64 = 32 << 20;
@@ -25,7 +31,7 @@ const CODE_BYTES_MAX: u64 = 32 << 20;
 const MODULES_MAX: u64 = 1_000;
 
 /// 100 components within each other: composed ones have a handful.
-const DEPTH_MAX: usize = 100;
+const DEPTH_MAX: u64 = 100;
 
 /// Checks a component or a core module.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refused> {
@@ -42,7 +48,8 @@ struct Bulk {
     functions: u64,
     code_bytes: u64,
     modules: u64,
-    depth: usize,
+    depth: u64,
+    meetings: u64,
     /// The most parameters and results of one function type in the module in hand.
     widest: u64,
 }
@@ -51,7 +58,7 @@ impl Bulk {
     fn add(&mut self, payload: Payload<'_>) -> Result<(), Refused> {
         if let Payload::Version { .. } = payload {
             (self.depth, self.widest) = (self.depth + 1, 0);
-            at_most("its components are nested", self.depth as u64, DEPTH_MAX as u64, "deep")
+            at_most("its components are nested", self.depth, DEPTH_MAX, "deep")
         } else if let Payload::End(_) = payload {
             self.depth -= 1;
             Ok(())
@@ -73,10 +80,13 @@ impl Bulk {
         }
     }
 
-    fn add_function(&self, body: &FunctionBody<'_>) -> Result<(), Refused> {
-        at_most("a function of it has", body.range().len() as u64, FUNCTION_BYTES_MAX as u64, "bytes")?;
-        let meetings = meetings(body, self.widest).map_err(malformed)?;
-        at_most("in a function of it places and variables meet", meetings, MEETINGS_MAX, "times")
+    fn add_function(&mut self, body: &FunctionBody<'_>) -> Result<(), Refused> {
+        at_most("a function of it has", body.range().len() as u64, FUNCTION_BYTES_MAX, "bytes")?;
+        let flow = Flow::of(body, self.widest).map_err(malformed)?;
+        at_most("loops in a function of it are nested", flow.loops_deep, LOOPS_DEEP_MAX, "deep")?;
+        at_most("in a function of it places and variables meet", flow.meetings, MEETINGS_MAX, "times")?;
+        self.meetings += flow.meetings;
+        at_most("in its functions places and variables meet", self.meetings, ALL_MEETINGS_MAX, "times")
     }
 }
 
@@ -104,25 +114,43 @@ fn widest(types: TypeSectionReader<'_>) -> wasmparser::Result<u64> {
     Ok(widest as u64)
 }
 
-/// How often a place to which or from which control may go meets a variable or a value that goes with it.
-fn meetings(body: &FunctionBody<'_>, widest: u64) -> wasmparser::Result<u64> {
-    let mut variables = widest;
-    for local in body.get_locals_reader()? {
-        variables += u64::from(local?.0);
-    }
-    let (mut places, mut calls) = (0_u64, 0_u64);
-    for operator in body.get_operators_reader()? {
-        match operator? {
-            Operator::BrTable { targets } => places += u64::from(targets.len()) + 1,
-            Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Else
-            | Operator::Br { .. }
-            | Operator::BrIf { .. } => places += 1,
-            Operator::Call { .. } | Operator::CallIndirect { .. } => calls += 1,
-            _ => {}
+/// How control goes through a function.
+struct Flow {
+    /// How often a place to which or from which control may go meets a variable, or a value that goes with it.
+    meetings: u64,
+    loops_deep: u64,
+}
+
+impl Flow {
+    fn of(body: &FunctionBody<'_>, widest: u64) -> wasmparser::Result<Self> {
+        let mut variables = widest;
+        for local in body.get_locals_reader()? {
+            variables += u64::from(local?.0);
         }
+        let (mut places, mut calls) = (0_u64, 0_u64);
+        let mut loops_deep = 0;
+        // Of each block that is open, the loops around it and itself.
+        let mut open = vec![0];
+        for operator in body.get_operators_reader()? {
+            let around = open.last().copied().unwrap_or(0);
+            match operator? {
+                Operator::BrTable { targets } => places += u64::from(targets.len()) + 1,
+                Operator::Loop { .. } => {
+                    places += 1;
+                    open.push(around + 1);
+                    loops_deep = loops_deep.max(around + 1);
+                }
+                Operator::Block { .. } | Operator::If { .. } => {
+                    places += 1;
+                    open.push(around);
+                }
+                Operator::End => drop(open.pop()),
+                Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } => places += 1,
+                Operator::Call { .. } | Operator::CallIndirect { .. } => calls += 1,
+                _ => {}
+            }
+        }
+        let meetings = places.saturating_mul(variables).saturating_add(calls.saturating_mul(widest));
+        Ok(Self { meetings, loops_deep })
     }
-    Ok(places.saturating_mul(variables).saturating_add(calls.saturating_mul(widest)))
 }

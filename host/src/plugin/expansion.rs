@@ -13,7 +13,7 @@ use wasmparser::{
 
 use super::Refused;
 
-/// 1,000 instances of modules and components together: Python with its libraries makes some 60.
+/// 1,000 instances of modules and components together: Python with its libraries makes 16.
 const INSTANCES_MAX: usize = 1_000;
 
 /// 100,000 imports, exports, aliases and instances of components, in the file and as they are followed one by one.
@@ -315,4 +315,32 @@ fn kind(kind: ComponentExternalKind) -> Option<Kind> {
 
 fn malformed(error: BinaryReaderError) -> Refused {
     Refused::Malformed { message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "(component $one (core module $m) (core instance (instantiate $m)))";
+
+    /// The instances of a component with these parts, of components and modules alike.
+    fn check(parts: &str, expected: usize) {
+        let bytes = wat::parse_str(format!("(component {ONE} {parts})")).unwrap();
+        let mut count = Count { definitions: Reader::read(&bytes).unwrap(), ..Count::default() };
+        count.instantiate(0, None, Exports::new()).unwrap();
+        assert_eq!(count.made, expected, "{parts}");
+    }
+
+    #[test]
+    fn every_way_to_a_component_is_followed() {
+        check("", 0);
+        check("(instance (instantiate $one)) (instance (instantiate $one))", 4);
+        let given = r#"(component $twice (import "c" (component $c)) (instance (instantiate $c)) (instance (instantiate $c)))
+            (instance (instantiate $twice (with "c" (component $one))))"#;
+        check(given, 5);
+        check("(component $in (alias outer 1 0 (component $c)) (instance (instantiate $c))) (instance (instantiate $in))", 3);
+        let exported = r#"(component $out (component $c (core module $m) (core instance (instantiate $m))) (export "c" (component $c)))
+            (instance $i (instantiate $out)) (alias export $i "c" (component $c)) (instance (instantiate $c))"#;
+        check(exported, 3);
+    }
 }
