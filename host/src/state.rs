@@ -1,11 +1,16 @@
-//! A projection's state on disk: entries, checkpoint and faults in one redb file. Only this floor knows its tables.
+//! A projection's state on disk: entries, the tree over them, checkpoint and faults in one redb file. Only this floor knows
+//! its tables.
 
 mod changes;
 mod commit;
 mod digest;
+mod marks;
+mod opening;
 mod overlay;
+mod reader;
 mod storage;
 mod store;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +18,11 @@ mod tests;
 pub use changes::Changes;
 pub use commit::Prepared;
 pub use digest::StateDigest;
+pub use marks::Marks;
 pub use overlay::Overlay;
-pub use store::{Checkpoint, Fault, Reader, Size, Store};
+pub use reader::Reader;
+pub use store::{Checkpoint, Fault, Size, Store};
+pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};
 
 use std::path::PathBuf;
 

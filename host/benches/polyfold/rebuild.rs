@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use polyfold::event::{Digest, Filter, Sequence};
 use polyfold::log::{Log, Query};
-use polyfold::state::{Changes, Checkpoint, Store};
+use polyfold::state::{Changes, Checkpoint, Marks, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Year, open, temporary};
@@ -106,5 +106,5 @@ pub(crate) fn native(log: &Log) {
     }
     let store = Store::open(&dir.path().join("state.redb"), Digest::ZERO, [0; 16]).unwrap();
     let checkpoint = Checkpoint { sequence: log.head().sequence, ..Checkpoint::default() };
-    store.commit(&changes, checkpoint, &[]).unwrap();
+    store.commit(&changes, checkpoint, &Marks::default()).unwrap();
 }

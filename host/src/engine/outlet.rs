@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::journal::{Journal, Position};
 use crate::event::{Digest, Sequence};
-use crate::state::{Changes, Checkpoint, Error, Fault, Prepared, Store};
+use crate::state::{Changes, Checkpoint, Error, Marks, Prepared, Store};
 
 /// The way out of one state.
 #[derive(Debug)]
@@ -46,10 +46,10 @@ impl Outlet {
         store: &Store,
         changes: &Arc<Changes>,
         checkpoint: Checkpoint,
-        faults: &[Fault],
+        marks: &Marks,
     ) -> Result<(), Error> {
         let _held = self.hold();
-        store.commit(changes, checkpoint, faults)?;
+        store.commit(changes, checkpoint, marks)?;
         self.tell(changes, checkpoint);
         Ok(())
     }

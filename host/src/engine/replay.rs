@@ -17,7 +17,7 @@ use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Fault, Overlay, Store};
+use crate::state::{self, Changes, Checkpoint, Marks, Overlay, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -43,7 +43,7 @@ pub(super) struct Replay {
     committed: Sequence,
     /// How far the overlay is, committed or not.
     reached: Checkpoint,
-    faults: Vec<Fault>,
+    marks: Marks,
     last_commit: Instant,
 }
 
@@ -60,7 +60,7 @@ pub(super) enum End {
 struct Commit {
     changes: Arc<Changes>,
     checkpoint: Checkpoint,
-    faults: Vec<Fault>,
+    marks: Marks,
 }
 
 impl Replay {
@@ -69,8 +69,8 @@ impl Replay {
         let reached = store.checkpoint()?;
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let (committed, faults) = (reached.sequence, Vec::new());
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, faults, last_commit })
+        let (committed, marks) = (reached.sequence, Marks::default());
+        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -87,7 +87,7 @@ impl Replay {
 
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
-        let changed = self.feed.overlay().kept_bytes() > 0 || !self.faults.is_empty();
+        let changed = self.feed.overlay().kept_bytes() > 0 || !self.marks.is_empty();
         let moved = self.reached.sequence != self.committed;
         if !changed {
             self.meter.visible(self.reached.sequence);
@@ -97,7 +97,7 @@ impl Replay {
         }
         let checkpoint = self.checkpoint()?;
         let changes = self.feed.overlay().begin_commit();
-        let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.faults);
+        let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
         self.last_commit = Instant::now();
         drop(changes);
         if let Err(error) = committed {
@@ -105,7 +105,7 @@ impl Replay {
             self.feed.overlay().withdraw_commit();
             return Err(error.into());
         }
-        self.faults.clear();
+        self.marks = Marks::default();
         self.committed = checkpoint.sequence;
         let base = self.store.reader()?;
         self.feed.overlay().rebase(base);
@@ -119,7 +119,7 @@ impl Replay {
         self.reached = self.store.checkpoint()?;
         self.committed = self.reached.sequence;
         *self.feed.overlay() = overlay;
-        self.faults.clear();
+        self.marks = Marks::default();
         Ok(())
     }
 
@@ -205,8 +205,8 @@ impl Replay {
             }
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
-                let faults = std::mem::take(&mut self.faults);
-                let commit = Commit { changes, checkpoint: self.checkpoint()?, faults };
+                let marks = std::mem::take(&mut self.marks);
+                let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
             }
@@ -219,12 +219,12 @@ impl Replay {
         let mut fed = self.feed.feed(&portion.batch);
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
-        self.faults.append(&mut fed.skipped);
+        self.marks.faults.append(&mut fed.skipped);
         if fed.stopped.is_none() {
             match portion.failed.map(|failed| self.feed.refuse(failed)) {
                 None => self.reached.sequence = portion.through,
                 Some(Ok(skipped)) => {
-                    self.faults.push(skipped);
+                    self.marks.faults.push(skipped);
                     self.reached.sequence = portion.through;
                 }
                 Some(Err(stopped)) => {
@@ -237,7 +237,7 @@ impl Replay {
         }
         self.meter.passed(self.reached.sequence, &fed);
         if let Some(Stopped::Fault(fault)) = &fed.stopped {
-            self.faults.push((**fault).clone());
+            self.marks.faults.push((**fault).clone());
         }
         fed.stopped
     }
@@ -284,12 +284,12 @@ impl Replay {
 
     /// Whether the file lacks entries that are here.
     pub(super) fn has_changes(&self) -> bool {
-        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty()) || !self.faults.is_empty()
+        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty()) || !self.marks.is_empty()
     }
 
     /// Writes all that the file lacks, kept or begun, without deciding for it.
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
-        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.faults)?)
+        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.marks)?)
     }
 
     /// Decides for what was prepared, once everything begun is kept. After an error the way on is [`Replay::reset`].
@@ -302,7 +302,7 @@ impl Replay {
         let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
         overlay.rebase(base);
         drop(overlay);
-        self.faults.clear();
+        self.marks = Marks::default();
         self.committed = checkpoint.sequence;
         Ok(())
     }
@@ -326,7 +326,7 @@ pub(super) fn page_events(batch: &Batch, start: usize) -> usize {
 
 fn commit_all(store: &Store, outlet: &Outlet, commits: &Receiver<Commit>, done: &SyncSender<Result<(), Error>>) {
     for commit in commits {
-        let result = outlet.publish(store, &commit.changes, commit.checkpoint, &commit.faults);
+        let result = outlet.publish(store, &commit.changes, commit.checkpoint, &commit.marks);
         if done.send(result.map_err(Error::from)).is_err() {
             return;
         }

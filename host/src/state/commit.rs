@@ -1,13 +1,14 @@
-//! Commits of a state: entries, faults and checkpoint change together, so that a crash keeps all of them or none.
+//! Commits of a state: entries, tree, faults and checkpoint change together, so that a crash keeps all of them or none.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use redb::{Durability, WriteTransaction};
+use redb::{Durability, ReadableTableMetadata, WriteTransaction};
 
 use super::storage::Storage;
-use super::store::{Checkpoint, ENTRIES, FAULTS, Fault, META, Store, guarded};
-use super::{Changes, Error};
+use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
+use super::tree::{self, Net, TREE};
+use super::{Changes, Error, Marks};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -23,26 +24,42 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl Store {
-    /// Makes changes, checkpoint and new faults durable together.
-    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, faults: &[Fault]) -> Result<(), Error> {
-        self.prepare([changes].into_iter(), faults)?.commit(checkpoint)
+    /// Makes changes, checkpoint and marks durable together.
+    pub fn commit(&self, changes: &Changes, checkpoint: Checkpoint, marks: &Marks) -> Result<(), Error> {
+        self.prepare([changes].into_iter(), marks)?.commit(checkpoint)
     }
 
-    /// Writes changes, the later ones last, and new faults, and leaves it open what becomes of them: what can fail of a
-    /// commit most likely fails here.
-    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, faults: &[Fault]) -> Result<Prepared, Error> {
+    /// The same for changes that more follow at once: may leave the tree behind, for [`Store::build_tree`].
+    pub fn commit_on_the_way(&self, changes: &Changes, checkpoint: Checkpoint, marks: &Marks) -> Result<(), Error> {
+        self.write([changes].into_iter(), marks, Upkeep::Later)?.commit(checkpoint)
+    }
+
+    /// Writes changes, the later ones last, and marks, and leaves it open what becomes of them: what can fail of a commit
+    /// most likely fails here.
+    pub fn prepare<'a>(&self, changes: impl Iterator<Item = &'a Changes>, marks: &Marks) -> Result<Prepared, Error> {
+        self.write(changes, marks, Upkeep::Now)
+    }
+
+    fn write<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a Changes>,
+        marks: &Marks,
+        upkeep: Upkeep,
+    ) -> Result<Prepared, Error> {
         let write = || -> Result<WriteTransaction, redb::Error> {
+            let net: Net<'_> = changes.flat_map(Changes::iter).collect();
             let transaction = self.db.begin_write()?;
             {
                 let mut entries = transaction.open_table(ENTRIES)?;
-                for (key, value) in changes.flat_map(Changes::iter) {
+                keep_tree(&transaction, &net, upkeep, entries.len()?)?;
+                for (key, value) in net {
                     match value {
                         Some(value) => entries.insert(key, value)?,
                         None => entries.remove(key)?,
                     };
                 }
                 let mut rows = transaction.open_table(FAULTS)?;
-                for fault in faults {
+                for fault in &marks.faults {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }
@@ -53,10 +70,54 @@ impl Store {
         Ok(Prepared { transaction, path: self.path().to_owned(), db: Arc::clone(&self.db) })
     }
 
+    /// Builds the tree, if it was left behind, in one pass over the entries.
+    pub fn build_tree(&self) -> Result<(), Error> {
+        let build = || -> Result<(), redb::Error> {
+            if has_tree(&self.db.begin_read()?.open_table(META)?)? {
+                return Ok(());
+            }
+            let transaction = self.db.begin_write()?;
+            tree::build(&transaction.open_table(ENTRIES)?, &mut transaction.open_table(TREE)?)?;
+            transaction.open_table(META)?.insert("tree", CURRENT)?;
+            Ok(transaction.commit()?)
+        };
+        guarded(self.path(), build).inspect_err(|error| reopen_after(error, &self.db))
+    }
+
     /// Makes durable what was committed lazily. On an error that may be gone.
     pub fn settle(&self) -> Result<(), Error> {
         let settled = guarded(self.path(), || Ok(self.db.begin_write()?.commit()?));
         settled.inspect_err(|error| reopen_after(error, &self.db))
+    }
+}
+
+/// When the tree is brought up to a commit's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upkeep {
+    /// With the commit, unless it was left behind before.
+    Now,
+    /// With the commit if that is less work than to build it later.
+    Later,
+}
+
+/// To build a tree takes about as long for 32 entries as to update it by one change somewhere among them.
+const ENTRIES_PER_CHANGE: u64 = 32;
+
+/// Brings the tree up to the changes, or notes that it was left behind. Of the entries, only how many there were counts.
+fn keep_tree(transaction: &WriteTransaction, net: &Net<'_>, upkeep: Upkeep, entries: u64) -> Result<(), redb::Error> {
+    let mut meta = transaction.open_table(META)?;
+    if net.is_empty() || !has_tree(&meta)? {
+        return Ok(());
+    }
+    let is_kept = match upkeep {
+        Upkeep::Now => true,
+        Upkeep::Later => (net.len() as u64).saturating_mul(ENTRIES_PER_CHANGE) <= entries,
+    };
+    if is_kept {
+        tree::update(&mut transaction.open_table(TREE)?, net)
+    } else {
+        meta.insert("tree", BEHIND)?;
+        Ok(())
     }
 }
 

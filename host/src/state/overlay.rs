@@ -165,7 +165,7 @@ impl Overlay {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{Checkpoint, Store};
+    use super::super::{Checkpoint, Marks, Store};
     use super::*;
     use crate::event::Digest;
 
@@ -213,13 +213,13 @@ mod tests {
                 _ => {}
             }
             match (random.u8(0..6), overlay.is_committing()) {
-                (0, false) => store.commit(&overlay.begin_commit(), Checkpoint::default(), &[]).unwrap(),
+                (0, false) => store.commit(&overlay.begin_commit(), Checkpoint::default(), &Marks::default()).unwrap(),
                 (1, false) => drop(overlay.begin_commit()),
                 (2, true) => overlay.withdraw_commit(),
                 (3, true) => {
                     // Committed again by the second way to get here, which changes nothing.
                     let changes = overlay.committing.clone().unwrap();
-                    store.commit(&changes, Checkpoint::default(), &[]).unwrap();
+                    store.commit(&changes, Checkpoint::default(), &Marks::default()).unwrap();
                     overlay.rebase(store.reader().unwrap());
                 }
                 _ => {}

@@ -2,34 +2,36 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | `format` | the format's version, 4 bytes little-endian: 1 |
+//! | `meta` | `format` | the format's version, 4 bytes little-endian: 2; files of format 1 have no tree |
 //! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
 //! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
+//! | | `tree` | a byte: 1 if the tree is that of the entries; otherwise, or without the row, it was left behind |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
+//! | `tree` | level and first key | a node of the tree over the entries |
 //!
-//! A commit changes all three in one transaction; see commit.rs.
+//! A commit changes all of them in one transaction; see commit.rs. FORMAT.md says more, for who reads a state without this
+//! program.
 
-use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
-use super::{Entry, Error, StateDigest};
+use super::tree::TREE;
+use super::{Error, Reader};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 pub(super) const ENTRIES: TableDefinition<&str, &[u8]> = TableDefinition::new("entries");
 pub(super) const FAULTS: TableDefinition<u64, &[u8]> = TableDefinition::new("faults");
 
-const FORMAT: u32 = 1;
-
-/// 32 MiB of pages kept in memory: the hot part of a state, small beside the plugin's own limit.
-const CACHE_BYTES: usize = 32 << 20;
+/// What the row `tree` of `meta` says.
+pub(super) const CURRENT: &[u8] = &[1];
+pub(super) const BEHIND: &[u8] = &[0];
 
 /// How far a state has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,82 +84,9 @@ pub struct Store {
     path: PathBuf,
 }
 
-/// A snapshot of a state: entries, faults and checkpoint as one commit left them.
-pub struct Reader {
-    entries: ReadOnlyTable<&'static str, &'static [u8]>,
-    faults: ReadOnlyTable<u64, &'static [u8]>,
-    checkpoint: Checkpoint,
-    path: PathBuf,
-    /// Without its database a table cannot be read.
-    _db: Arc<Storage>,
-}
-
-impl std::fmt::Debug for Reader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reader({})", self.path.display())
-    }
-}
-
 impl Store {
-    /// Opens the state at `path` or makes an empty one.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`] if the file is damaged, is no state, or belongs to another identity or log.
-    pub fn open(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
-        if !path.exists() {
-            return Self::create(path, identity, log_id);
-        }
-        let store = Self::over(guarded(path, || open(path))?, path, opener(path));
-        store.check(identity, log_id)?;
-        Ok(store)
-    }
-
-    /// Makes a state under another name first, so that under its own there is never half a file.
-    fn create(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
-        let beside = path.with_extension("new");
-        let failed = |source: std::io::Error| Error::Storage { path: path.to_owned(), source: Box::new(source.into()) };
-        if beside.exists() {
-            std::fs::remove_file(&beside).map_err(failed)?;
-        }
-        let made = guarded(path, || {
-            let db = builder().create(&beside)?;
-            initialise(&db, identity, log_id)?;
-            Ok(db)
-        });
-        let renamed = made.and_then(|db| std::fs::rename(&beside, path).map(|()| db).map_err(failed));
-        if renamed.is_err() {
-            // What is left of it is of no use; that it cannot be removed either is not the news.
-            drop(std::fs::remove_file(&beside));
-        }
-        let parent = path.parent().expect("a state's file has a parent");
-        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        Ok(Self::over(renamed?, path, opener(path)))
-    }
-
-    fn over(db: Database, path: &Path, open: Open) -> Self {
+    pub(super) fn over(db: Database, path: &Path, open: Open) -> Self {
         Self { db: Arc::new(Storage::new(db, open)), path: path.to_owned() }
-    }
-
-    /// Opens the state in that storage, now and again after it failed; makes an empty one when the storage is empty.
-    pub fn open_with_backend<B: redb::StorageBackend + Clone + Sync>(
-        backend: B,
-        identity: Digest,
-        log_id: [u8; 16],
-    ) -> Result<Self, Error> {
-        let path = PathBuf::from("the state");
-        let again = backend.clone();
-        let store = guarded(&path, || {
-            let is_empty = backend.len()? == 0;
-            let db = builder().create_with_backend(backend)?;
-            if is_empty {
-                initialise(&db, identity, log_id)?;
-            }
-            Ok(db)
-        });
-        let open = Box::new(move || Ok(builder().create_with_backend(again.clone())?));
-        let store = Self::over(store?, &path, open);
-        store.check(identity, log_id)?;
-        Ok(store)
     }
 
     pub fn path(&self) -> &Path {
@@ -171,15 +100,18 @@ impl Store {
     pub fn reader(&self) -> Result<Reader, Error> {
         let read = || -> Result<_, redb::Error> {
             let transaction = self.db.begin_read()?;
-            let checkpoint = transaction.open_table(META)?.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
-            Ok((checkpoint, transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?))
+            let meta = transaction.open_table(META)?;
+            let checkpoint = meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
+            let tables = (transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?);
+            Ok((checkpoint, tables, transaction.open_table(TREE)?, has_tree(&meta)?))
         };
-        let (checkpoint, entries, faults) = guarded(&self.path, read)?;
+        let (checkpoint, (entries, faults), nodes, has_tree) = guarded(&self.path, read)?;
         let checkpoint = match checkpoint {
             None => Checkpoint::default(),
             Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
         };
-        Ok(Reader { entries, faults, checkpoint, path: self.path.clone(), _db: Arc::clone(&self.db) })
+        let (path, db) = (self.path.clone(), Arc::clone(&self.db));
+        Ok(Reader { entries, faults, nodes, has_tree, checkpoint, path, _db: db })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
@@ -193,63 +125,14 @@ impl Store {
         self.reader()?.faults()
     }
 
-    fn check(&self, identity: Digest, log_id: [u8; 16]) -> Result<(), Error> {
-        let read = || -> Result<_, redb::Error> {
-            let transaction = self.db.begin_read()?;
-            match transaction.open_table(META) {
-                Ok(meta) => {
-                    let value = |name: &str| -> Result<Vec<u8>, redb::Error> {
-                        Ok(meta.get(name)?.map(|bytes| bytes.value().to_vec()).unwrap_or_default())
-                    };
-                    Ok(Some((value("format")?, value("identity")?, value("log-id")?)))
-                }
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        };
-        match guarded(&self.path, read)? {
-            None => Err(self.unusable("it is no projection's state")),
-            Some((format, _, _)) if format != FORMAT.to_le_bytes() => {
-                Err(self.unusable("written in a format that this version does not know"))
-            }
-            Some((_, found, _)) if found != identity.0 => Err(self.unusable("it belongs to another identity")),
-            Some((_, _, found)) if found != log_id => Err(self.unusable("it was made from another log")),
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn unusable(&self, problem: &str) -> Error {
+    pub(super) fn unusable(&self, problem: &str) -> Error {
         Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
     }
 }
 
-fn open(path: &Path) -> Result<Database, redb::Error> {
-    Ok(builder().open(path)?)
-}
-
-fn opener(path: &Path) -> Open {
-    let path = path.to_owned();
-    Box::new(move || open(&path))
-}
-
-fn builder() -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder
-}
-
-fn initialise(db: &Database, identity: Digest, log_id: [u8; 16]) -> Result<(), redb::Error> {
-    let transaction = db.begin_write()?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
-        meta.insert("identity", identity.0.as_slice())?;
-        meta.insert("log-id", log_id.as_slice())?;
-        transaction.open_table(ENTRIES)?;
-        transaction.open_table(FAULTS)?;
-    }
-    transaction.commit()?;
-    Ok(())
+/// Whether the tree is that of the entries.
+pub(super) fn has_tree(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<bool, redb::Error> {
+    Ok(meta.get("tree")?.is_some_and(|row| row.value() == CURRENT))
 }
 
 /// Does something with the file at `path`. redb finds some damage only by a failed assertion: that is an error here.
@@ -264,90 +147,6 @@ pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Err
         Ok(Err(error @ redb::Error::Corrupted(_))) => Err(unusable(format!("it is damaged ({error})"))),
         Ok(Err(error)) => Err(Error::Storage { path: path.to_owned(), source: Box::new(error) }),
         Err(_) => Err(unusable("it is damaged inside".to_owned())),
-    }
-}
-
-impl Reader {
-    /// How far this snapshot is.
-    pub fn checkpoint(&self) -> Checkpoint {
-        self.checkpoint
-    }
-
-    /// How many entries this snapshot has.
-    pub fn len(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.entries.len()?))
-    }
-
-    pub fn is_empty(&self) -> Result<bool, Error> {
-        Ok(self.len()? == 0)
-    }
-
-    pub fn fault_count(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.faults.len()?))
-    }
-
-    /// The fault of that event, if it has one.
-    pub fn fault(&self, sequence: Sequence) -> Result<Option<Fault>, Error> {
-        let row = guarded(&self.path, || Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
-        row.map(|row| self.fault_of(&row)).transpose()
-    }
-
-    /// All faults in order of sequence.
-    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        let rows = guarded(&self.path, || {
-            let mut rows = Vec::new();
-            for row in self.faults.iter()? {
-                rows.push(row?.1.value().to_vec());
-            }
-            Ok(rows)
-        })?;
-        rows.iter().map(|row| self.fault_of(row)).collect()
-    }
-
-    fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
-        let problem = || "a fault is damaged".to_owned();
-        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
-    }
-
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
-    }
-
-    /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
-    pub fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            Some(_) | None => Bound::Included(prefix),
-        };
-        let entries = self.range_from(start)?.take(limit);
-        entries.take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))).collect()
-    }
-
-    /// All entries in key order.
-    pub fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
-        self.range_from(Bound::Unbounded)
-    }
-
-    /// The digest of all entries.
-    pub fn digest(&self) -> Result<Digest, Error> {
-        let mut digest = StateDigest::default();
-        for entry in self.entries()? {
-            let (key, value) = entry?;
-            digest.add(&key, &value);
-        }
-        Ok(digest.finish())
-    }
-
-    pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
-        let mut range = guarded(&self.path, || Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
-        let path = self.path.clone();
-        Ok(std::iter::from_fn(move || {
-            let next = || {
-                let row = range.next().transpose()?;
-                Ok(row.map(|(key, value)| (key.value().to_owned(), value.value().to_vec())))
-            };
-            guarded(&path, next).transpose()
-        }))
     }
 }
 

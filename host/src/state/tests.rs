@@ -20,7 +20,7 @@ fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     }
     let chain = Digest::of(&sequence.to_le_bytes());
     let checkpoint = Checkpoint { sequence: Sequence(sequence), events: sequence, fuel: sequence * 10, chain };
-    store.commit(&changes, checkpoint, &[fault(sequence)])
+    store.commit(&changes, checkpoint, &Marks { faults: vec![fault(sequence)] })
 }
 
 fn fault(sequence: u64) -> Fault {

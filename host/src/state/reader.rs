@@ -1,0 +1,105 @@
+//! A snapshot of a state, to be read while commits go on.
+
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadableTable, ReadableTableMetadata};
+
+use super::storage::Storage;
+use super::store::{Checkpoint, Fault, guarded};
+use super::{Entry, Error};
+use crate::event::Sequence;
+
+/// A snapshot of a state: entries, faults and checkpoint as one commit left them.
+pub struct Reader {
+    pub(super) entries: ReadOnlyTable<&'static str, &'static [u8]>,
+    pub(super) faults: ReadOnlyTable<u64, &'static [u8]>,
+    pub(super) nodes: ReadOnlyTable<(u8, &'static str), &'static [u8]>,
+    /// Whether the nodes are those of these entries.
+    pub(super) has_tree: bool,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) path: PathBuf,
+    /// Without its database a table cannot be read.
+    pub(super) _db: Arc<Storage>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({})", self.path.display())
+    }
+}
+
+impl Reader {
+    /// How far this snapshot is.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    /// How many entries this snapshot has.
+    pub fn len(&self) -> Result<u64, Error> {
+        guarded(&self.path, || Ok(self.entries.len()?))
+    }
+
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len()? == 0)
+    }
+
+    pub fn fault_count(&self) -> Result<u64, Error> {
+        guarded(&self.path, || Ok(self.faults.len()?))
+    }
+
+    /// The fault of that event, if it has one.
+    pub fn fault(&self, sequence: Sequence) -> Result<Option<Fault>, Error> {
+        let row = guarded(&self.path, || Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
+        row.map(|row| self.fault_of(&row)).transpose()
+    }
+
+    /// All faults in order of sequence.
+    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
+        let rows = guarded(&self.path, || {
+            let mut rows = Vec::new();
+            for row in self.faults.iter()? {
+                rows.push(row?.1.value().to_vec());
+            }
+            Ok(rows)
+        })?;
+        rows.iter().map(|row| self.fault_of(row)).collect()
+    }
+
+    fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
+        let problem = || "a fault is damaged".to_owned();
+        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
+    }
+
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
+    }
+
+    /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
+    pub fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>, Error> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let entries = self.range_from(start)?.take(limit);
+        entries.take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix))).collect()
+    }
+
+    /// All entries in key order.
+    pub fn entries(&self) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+        self.range_from(Bound::Unbounded)
+    }
+
+    pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+        let mut range = guarded(&self.path, || Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
+        let path = self.path.clone();
+        Ok(std::iter::from_fn(move || {
+            let next = || {
+                let row = range.next().transpose()?;
+                Ok(row.map(|(key, value)| (key.value().to_owned(), value.value().to_vec())))
+            };
+            guarded(&path, next).transpose()
+        }))
+    }
+}
