@@ -159,12 +159,22 @@ fn a_state_is_verified_by_samples_and_from_a_kept_snapshot() {
             &["projection", "verify", "journal", "--sample", "0"],
         ],
         expect![[r#"
-            $ projection verify journal --keep-snapshot
+            $ projection verify journal --from-snapshot
             projection "journal" is sound: 4 entries at sequence 5, rebuilt with other batch sizes, by code compiled anew, to the same digest DIGEST; 1 batch folded by both compilations, with the same fuel
+            ! warning: the kept snapshot was not used: none is kept; --keep-snapshot keeps one
+            exit 0
+            $ projection verify journal --sample 100 --keep-snapshot
+            projection "journal" is sound: 4 entries at sequence 5, replayed in large batches to the same digest DIGEST; 1 batch folded once more, cut elsewhere and by code compiled anew, with the same fuel where they were cut alike
             ! a snapshot at sequence 5 is kept
             exit 0
+            $ append order/1 order.placed 5
+            sequence 6, order/1 version 3, id UUID
+            exit 0
             $ projection verify journal --sample 100
-            projection "journal" is sound: 4 entries at sequence 5, replayed from the kept snapshot at sequence 5 in large batches to the same digest DIGEST; 0 batches folded once more, cut elsewhere and by code compiled anew, with the same fuel where they were cut alike
+            projection "journal" is sound: 4 entries at sequence 6, replayed from the kept snapshot at sequence 5 in large batches to the same digest DIGEST; 1 batch folded once more, cut elsewhere and by code compiled anew, with the same fuel where they were cut alike
+            exit 0
+            $ projection verify journal --from-snapshot
+            projection "journal" is sound: 4 entries at sequence 6, rebuilt from the kept snapshot at sequence 5 with other batch sizes, by code compiled anew, to the same digest DIGEST; 0 batches folded by both compilations, with the same fuel
             exit 0
             $ projection verify journal --sample 0
             ! error: invalid value '0' for '--sample <PERCENT>': "0" is no share; give a percentage that is more than 0 and at most 100
@@ -188,7 +198,7 @@ fn a_host_with_a_prober_counts_batches_and_halts_what_breaks_its_promise() {
     environment.run(&["append", "order/1", "order.placed", "{}"]);
     let status = environment.ok(&["projection", "status", "event-counts"]);
     assert!(status.contains("probed      1 batch, all alike"), "{status}");
-    let metrics = server.raw(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let metrics = server.raw(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
     assert!(metrics.contains("polyfold_projection_probed_batches_total{"), "{metrics}");
     assert!(metrics.contains("polyfold_projection_set_aside_events_total{"), "{metrics}");
     let faults = environment.run(&["projection", "faults", "remembers-calls"]);
