@@ -2,7 +2,7 @@
 
 mod access;
 mod appending;
-mod client;
+pub(crate) mod client;
 mod following;
 mod limits;
 mod metrics;

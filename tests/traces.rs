@@ -178,7 +178,7 @@ fn what_cannot_be_tested_says_what_to_do() {
     let (environment, project) = bookings();
     environment.ok(&["plugin", "record", "ledger", "-o", "good.trace"]);
     let good = std::fs::read_to_string(environment.files.path().join("good.trace")).unwrap();
-    environment.file("newer.trace", good.replace("trace 1", "trace 9"));
+    environment.file("newer.trace", good.replace("trace 2", "trace 9"));
     environment.file("edited.trace", good.replace("\"value\":1212", "\"value\":1213"));
     environment.file("cut.trace", &good[..good.len() / 2]);
     let plugin = guests::path("ledger");

@@ -3,6 +3,7 @@
 
 mod changes;
 mod commit;
+mod costs;
 mod digest;
 mod marks;
 mod opening;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use changes::Changes;
 pub use commit::Prepared;
+pub use costs::{CallCost, Costs};
 pub use digest::StateDigest;
 pub use marks::Marks;
 pub use overlay::Overlay;

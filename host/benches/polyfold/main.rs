@@ -16,7 +16,9 @@ mod data;
 mod languages;
 mod latency;
 mod open;
+mod prices;
 mod rebuild;
+mod receipts;
 mod report;
 mod size;
 mod sqlite;
@@ -29,11 +31,13 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
     ("tree", tree::run),
+    ("prices", prices::run),
+    ("receipts", receipts::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),

@@ -4,8 +4,11 @@ pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
 mod debug;
+mod explain;
 mod quarantine;
+mod quota;
 mod read;
+mod receipt;
 mod status;
 mod upgrade;
 mod verify;
@@ -38,10 +41,13 @@ pub(super) enum Command {
     Quarantine(quarantine::Quarantine),
     /// Run the plugin on one event once more, over the state right before it, and print what it does.
     Debug(debug::Debug),
+    Explain(explain::Explain),
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
     Upgrade(upgrade::Upgrade),
+    /// Show or change what a projection may use of fuel and of room; over quota it rests.
+    Quota(quota::Change),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -57,6 +63,10 @@ pub(super) enum Command {
     },
     /// Build the state anew in other batches, by code compiled anew, and compare it with the one that serves.
     Verify(verify::Verify),
+    /// Sign what the state is, for anyone who wants to check it.
+    Receipt(receipt::Receipt),
+    /// Prove what the state holds under a key, or that it holds nothing there, to who has nothing of it.
+    Prove(receipt::Prove),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -93,8 +103,10 @@ impl Command {
             Self::Faults { name } => check::faults(client, context, &name),
             Self::Quarantine(quarantine) => quarantine.run(client, context),
             Self::Debug(debug) => debug.run(client, context),
+            Self::Explain(explain) => explain.run(client, context),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
+            Self::Quota(change) => change.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),
@@ -103,6 +115,8 @@ impl Command {
                 upgrade::switch(client, context, &name, how)
             }
             Self::Verify(verify) => verify.run(client, context),
+            Self::Receipt(receipt) => receipt.run(client, context),
+            Self::Prove(prove) => prove.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

@@ -55,6 +55,10 @@ pub(super) struct Service {
     #[arg(long, env = "POLYFOLD_REQUIRE_TOKEN", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     require_token: Option<bool>,
 
+    /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
+    #[arg(long, env = "POLYFOLD_REQUIRE_SIGNATURE", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    require_signature: Option<bool>,
+
     /// How long accepted requests have to finish at shutdown [default: 10].
     #[arg(long, env = "POLYFOLD_GRACE", value_name = "SECONDS", value_parser = seconds)]
     grace: Option<Seconds>,
@@ -98,7 +102,7 @@ impl TryFrom<f64> for Seconds {
     }
 }
 
-fn seconds(text: &str) -> Result<Seconds, String> {
+pub(super) fn seconds(text: &str) -> Result<Seconds, String> {
     text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
 }
 
@@ -113,6 +117,7 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     require_token: Option<bool>,
+    require_signature: Option<bool>,
     grace: Option<Seconds>,
     max_connections: Option<usize>,
     header_timeout: Option<Seconds>,
@@ -132,6 +137,7 @@ pub(super) struct Settings {
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) require_token: bool,
+    pub(super) require_signature: bool,
     pub(super) grace: Duration,
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
@@ -177,6 +183,13 @@ impl Settings {
             tls_cert: s.value("tls_cert", service.tls_cert.map(Some), file.tls_cert.map(Some), None, path),
             tls_key: s.value("tls_key", service.tls_key.map(Some), file.tls_key.map(Some), None, path),
             require_token: s.value("require_token", service.require_token, file.require_token, false, bool::to_string),
+            require_signature: s.value(
+                "require_signature",
+                service.require_signature,
+                file.require_signature,
+                false,
+                bool::to_string,
+            ),
             grace: s.value("grace", service.grace, file.grace, Seconds(defaults.grace), time).0,
             max_connections: s.value(
                 "max_connections",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error};
+use super::{Deployment, Error, PluginSignature, Quota};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -49,9 +49,24 @@ pub struct InstalledPlugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// What its signature was found to be; none if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<PluginSignature>,
+    /// Where it was got from; none if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// An upcaster that was removed, but is kept for the states that were made with it until they are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) removed: bool,
+}
+
+/// Where a plugin was got from, as whoever installed it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `oci://HOST/REPOSITORY:TAG`.
+    pub reference: String,
+    /// What the reference stood for then: the digest of its manifest.
+    pub digest: String,
 }
 
 impl InstalledPlugin {
@@ -103,6 +118,9 @@ pub struct Projection {
     /// A state that was built and verified, and is kept for later verifications to start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// What it may use; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
 }
 
 /// A kept snapshot of a state; its file lies beside the state's.
@@ -264,6 +282,14 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;
+    }
+    for (name, projection) in &content.projections {
+        if let Some(number) = projection.deployments().find_map(|deployment| deployment.prices().err()) {
+            return Err(format!(
+                "projection {name:?} runs under schedule {number} of host call prices, which this version does not have; \
+                 use the newer version that wrote it"
+            ));
+        }
     }
     if let Some(name) = content.projections.iter().find(|(_, p)| p.serving.is_none() && p.building.is_none()) {
         return Err(format!("projection {:?} has no deployment", name.0));

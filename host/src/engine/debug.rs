@@ -205,6 +205,7 @@ impl Engine {
             phase @ (Phase::Replaying
             | Phase::Halted(_)
             | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
             | Phase::Failed { .. }
             | Phase::Stopped) => {
                 let (name, reached) = (name.to_owned(), progress.visible);

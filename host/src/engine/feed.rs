@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::quota::{Budget, OverQuota};
 use super::faults::{self, Ran};
+use super::patience::Patience;
 use super::portion::Portion;
 use super::probe::Probe;
 use super::quarantine::{Quarantine, STREAMS_MAX};
 use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef, Sequence};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};
-use crate::state::{Fault, Overlay, Reader};
+use crate::state::{CallCost, Costs, Fault, Overlay, Reader};
 
 /// A projection with all that it needs to take events.
 pub(super) struct Feed {
@@ -29,7 +31,11 @@ pub(super) struct Feed {
     pub(super) probe: Option<Probe>,
     /// Whether each call is made in an instance that was used before: only to find out whether that matters.
     pub(super) uses_memory: bool,
+    /// What it may use.
+    pub(super) budget: Budget,
     is_strict: bool,
+    /// How many events the next calls take at most, behind a pause: the event that led to it comes alone at first.
+    at_most: usize,
     overlay: Arc<Mutex<Overlay>>,
 }
 
@@ -39,6 +45,8 @@ pub(super) struct Fed {
     /// How many events the plugin folded.
     pub(super) folded: u64,
     pub(super) fuel: u64,
+    /// What the calls cost that were kept.
+    pub(super) costs: Costs,
     /// The most memory that one of the calls had.
     pub(super) memory_bytes: usize,
     /// How long the last call took.
@@ -70,6 +78,8 @@ pub(super) enum Stopped {
     Fault(Box<Fault>),
     /// No verdict: the same event may go well when it is tried again.
     Pause { before: Sequence, reason: String },
+    /// The event is as good as any other: the projection used what it may.
+    OverQuota { before: Sequence, over: OverQuota },
 }
 
 impl Stopped {
@@ -77,7 +87,7 @@ impl Stopped {
     pub(super) fn is_fault(&self) -> bool {
         match self {
             Self::Fault(_) => true,
-            Self::Pause { .. } => false,
+            Self::Pause { .. } | Self::OverQuota { .. } => false,
         }
     }
 
@@ -85,7 +95,7 @@ impl Stopped {
     pub(super) fn before(&self) -> Sequence {
         match self {
             Self::Fault(fault) => Sequence(fault.sequence),
-            Self::Pause { before, .. } => *before,
+            Self::Pause { before, .. } | Self::OverQuota { before, .. } => *before,
         }
     }
 }
@@ -108,7 +118,9 @@ impl Feed {
             stop: Arc::default(),
             probe: None,
             uses_memory: false,
+            budget: Budget::default(),
             is_strict: false,
+            at_most: usize::MAX,
             overlay: Arc::new(Mutex::new(overlay)),
         }
     }
@@ -135,9 +147,11 @@ impl Feed {
             sizing,
             quarantine,
             stop: Arc::clone(&self.stop),
+            budget: Budget::default(),
             probe: None,
             uses_memory: false,
             is_strict: self.is_strict,
+            at_most: self.at_most,
             overlay: Arc::clone(&self.overlay),
         }
     }
@@ -169,8 +183,12 @@ impl Feed {
         let mut fed = Fed::default();
         let mut start = 0;
         while start < batch.len() && fed.stopped.is_none() {
-            let end = batch.len().min(start + self.sizing.next());
+            let end = batch.len().min(start + self.sizing.next().min(self.at_most));
             self.feed_probed(batch, start..end, &mut fed);
+            self.at_most = match &fed.stopped {
+                Some(Stopped::Pause { .. }) => 1,
+                Some(Stopped::Fault(_) | Stopped::OverQuota { .. }) | None => self.at_most.saturating_mul(2),
+            };
             start = end;
         }
         fed
@@ -204,46 +222,51 @@ impl Feed {
 
     /// Feeds these rows in one call if that works, without those of quarantined streams.
     pub(super) fn feed_range(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+        self.feed_part(batch, range, Patience::new(self.projection.limits().deadline), fed);
+    }
+
+    fn feed_part(&mut self, batch: &Arc<Batch>, range: Range<usize>, patience: Patience, fed: &mut Fed) {
         let is_held = |row: usize| self.quarantine.holds(batch.event(row).stream);
         if self.quarantine.is_empty() || !range.clone().any(is_held) {
-            return self.call(batch, range, fed);
+            return self.call(batch, range, patience, fed);
         }
         let rest = batch.slice(range).filtered(|event| !self.quarantine.holds(event.stream));
         if !rest.is_empty() {
             let rows = 0..rest.len();
-            self.call(&Arc::new(rest), rows, fed);
+            self.call(&Arc::new(rest), rows, patience, fed);
         }
     }
 
-    fn call(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+    fn call(&mut self, batch: &Arc<Batch>, range: Range<usize>, patience: Patience, fed: &mut Fed) {
         if self.stop.load(Ordering::Relaxed) {
             let before = batch.event(range.start).sequence;
             fed.stopped = Some(Stopped::Pause { before, reason: "it was asked to stop".to_owned() });
             return;
         }
+        if let Err(over) = self.budget.gauge().has_fuel() {
+            fed.stopped = Some(Stopped::OverQuota { before: batch.event(range.start).sequence, over });
+            return;
+        }
         let began = Instant::now();
         let events = range.len();
         self.overlay().begin();
-        let Outcome { usage, output, result, .. } = self.apply(Call {
+        let call = Call {
             events: Arc::clone(batch),
             range: range.clone(),
             parameters: Arc::clone(&self.parameters),
             state: Box::new(Access(Arc::clone(&self.overlay))),
-        });
+        };
+        let Outcome { usage, output, result, .. } = self.apply(call, patience.of(events));
         fed.memory_bytes = fed.memory_bytes.max(usage.memory_bytes);
         fed.call_took = began.elapsed();
+        self.budget.gauge().used(usage.fuel);
         match result {
-            Ok(()) => {
-                self.overlay().keep();
-                self.sizing.succeeded(events, fed.call_took);
-                fed.folded += events as u64;
-                fed.fuel += usage.fuel;
-            }
+            Ok(()) => self.keep(batch, range, (patience, usage.fuel), fed),
             Err(failure) => {
                 self.overlay().discard();
                 let is_over = self.is_strict && failure.verdict().is_none();
                 if failure.may_be_of_one_event() && events > 1 && !is_over {
-                    self.feed_halves(batch, range, fed);
+                    self.feed_halves(batch, range, patience.after(&failure), fed);
                 } else {
                     self.fail(batch.event(range.start), &failure, (usage.fuel, &output), fed);
                 }
@@ -251,9 +274,34 @@ impl Feed {
         }
     }
 
-    fn apply(&self, call: Call) -> Outcome {
+    /// Keeps what a call made, unless the state would be too large with it; then as much of it as fits.
+    fn keep(&mut self, batch: &Arc<Batch>, range: Range<usize>, (patience, fuel): (Patience, u64), fed: &mut Fed) {
+        let events = range.len();
+        let weighed = self.budget.weigh(&lock(&self.overlay));
+        let refused = match weighed {
+            Ok(Ok(())) => {
+                self.overlay().keep();
+                self.sizing.succeeded(events, fed.call_took);
+                fed.folded += events as u64;
+                fed.fuel += fuel;
+                let (first, last) = (batch.event(range.start).sequence, batch.event(range.end - 1).sequence);
+                fed.costs.add(CallCost { first, last, events: events as u64, fuel });
+                return;
+            }
+            Ok(Err(over)) => Stopped::OverQuota { before: batch.event(range.start).sequence, over },
+            Err(error) => Stopped::Pause { before: batch.event(range.start).sequence, reason: error.to_string() },
+        };
+        self.overlay().discard();
+        if events > 1 && !self.is_strict {
+            self.feed_halves(batch, range, patience, fed);
+        } else {
+            fed.stopped = Some(refused);
+        }
+    }
+
+    fn apply(&self, call: Call, deadline: Duration) -> Outcome {
         if !self.uses_memory {
-            return self.projection.apply(call);
+            return self.projection.apply_within(call, deadline);
         }
         self.projection.apply_in_used(call, || {
             let mut overlay = self.overlay();
@@ -262,12 +310,12 @@ impl Feed {
         })
     }
 
-    fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, fed: &mut Fed) {
+    fn feed_halves(&mut self, batch: &Arc<Batch>, range: Range<usize>, patience: Patience, fed: &mut Fed) {
         let middle = range.start + range.len() / 2;
         let faults = fed.skipped.len();
-        self.feed_range(batch, range.start..middle, fed);
+        self.feed_part(batch, range.start..middle, patience, fed);
         if fed.stopped.is_none() {
-            self.feed_range(batch, middle..range.end, fed);
+            self.feed_part(batch, middle..range.end, patience, fed);
         }
         if fed.stopped.is_none() && fed.skipped.len() == faults {
             self.sizing.too_much(range.len());

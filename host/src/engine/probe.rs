@@ -265,7 +265,7 @@ impl Made {
     fn failures(&self) -> Vec<&Fault> {
         let stopped = self.stopped.iter().filter_map(|stopped| match stopped {
             Stopped::Fault(fault) => Some(&**fault),
-            Stopped::Pause { .. } => None,
+            Stopped::Pause { .. } | Stopped::OverQuota { .. } => None,
         });
         self.faults.iter().chain(stopped).collect()
     }

@@ -20,6 +20,12 @@ pub enum Phase {
     Halted(Box<Fault>),
     /// Failed in a way that says nothing of the event; tries again by itself.
     Paused { reason: String },
+    /// Used what it may; rests until it may use more.
+    OverQuota {
+        reason: String,
+        /// Whether time alone helps.
+        goes_on: bool,
+    },
     /// Failed for a reason of the host's own; needs the operator.
     Failed { reason: String },
     /// Not running.
@@ -39,6 +45,7 @@ impl std::fmt::Display for Phase {
                 )
             }
             Self::Paused { reason } => write!(f, "paused, trying again: {reason}"),
+            Self::OverQuota { reason, .. } => write!(f, "over quota: {reason}"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),
             Self::Stopped => f.write_str("stopped"),
         }
@@ -94,6 +101,7 @@ impl Progress {
         match self.phase {
             Phase::Replaying => false,
             Phase::Live => self.visible >= head,
+            Phase::OverQuota { goes_on, .. } => !goes_on,
             Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => true,
         }
     }
@@ -153,7 +161,7 @@ impl Meter {
         let mut reading = self.reading();
         match &phase {
             Phase::Replaying => reading.started = (Instant::now(), reading.progress.sequence),
-            Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } => {
+            Phase::Halted(_) | Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Failed { .. } => {
                 reading.progress.last_error = Some(phase.to_string());
             }
             Phase::Live | Phase::Stopped => {}

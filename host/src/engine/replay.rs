@@ -17,7 +17,7 @@ use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Marks, Store};
+use crate::state::{self, Changes, Checkpoint, Costs, Marks, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -44,7 +44,16 @@ pub(super) struct Replay {
     /// How far the overlay is, committed or not.
     reached: Checkpoint,
     marks: Marks,
+    /// What all calls cost up to there.
+    costs: Costs,
     last_commit: Instant,
+}
+
+/// Where an append found a replay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Began {
+    pub(super) reached: Checkpoint,
+    costs: Costs,
 }
 
 /// Why a replay came back.
@@ -69,8 +78,8 @@ impl Replay {
         let reached = store.checkpoint()?;
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let (committed, marks) = (reached.sequence, Marks::default());
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, last_commit })
+        let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
+        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, costs, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -85,6 +94,11 @@ impl Replay {
         self.run_threads(target)
     }
 
+    /// Hands out what the calls cost since this was last asked.
+    pub(super) fn take_costs(&mut self) -> Costs {
+        std::mem::take(&mut self.costs)
+    }
+
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
         let changed = self.feed.overlay().kept_bytes() > 0 || !self.marks.is_empty();
@@ -96,6 +110,7 @@ impl Replay {
             return Ok(());
         }
         let checkpoint = self.checkpoint()?;
+        self.marks.costs = Some(self.costs.clone());
         let changes = self.feed.overlay().begin_commit();
         let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
         self.last_commit = Instant::now();
@@ -118,7 +133,9 @@ impl Replay {
         self.feed.reset(self.store.reader()?)?;
         self.reached = self.store.checkpoint()?;
         self.committed = self.reached.sequence;
+        self.feed.budget.forget();
         self.marks = Marks::default();
+        self.costs = self.store.costs()?;
         Ok(())
     }
 
@@ -204,7 +221,7 @@ impl Replay {
             }
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
-                let marks = std::mem::take(&mut self.marks);
+                let marks = Marks { costs: Some(self.costs.clone()), ..std::mem::take(&mut self.marks) };
                 let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
@@ -220,6 +237,7 @@ impl Replay {
         self.reached.sequence = stopped_before.map_or(portion.through, Sequence::previous);
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
+        self.costs.merge(&fed.costs);
         self.feed.quarantine.count(portion, stopped_before);
         self.marks.set_aside.extend(self.feed.quarantine.take_changed());
         self.marks.faults.append(&mut fed.skipped);
@@ -234,19 +252,20 @@ impl Replay {
 /// Within an append: what the writer has planned is folded before it is in the log, and kept only if it gets there.
 impl Replay {
     /// Begins what is kept or dropped as a whole; says where it begins.
-    pub(super) fn begin_live(&mut self) -> Checkpoint {
+    pub(super) fn begin_live(&mut self) -> Began {
         self.feed.overlay().begin();
-        self.reached
+        Began { reached: self.reached, costs: self.costs.clone() }
     }
 
     pub(super) fn keep_live(&mut self) {
         self.feed.overlay().keep();
     }
 
-    pub(super) fn drop_live(&mut self, began: Checkpoint) {
+    pub(super) fn drop_live(&mut self, began: Began) {
         self.feed.overlay().discard();
-        self.feed.quarantine.drop_planned(began.sequence);
-        self.reached = began;
+        self.feed.budget.forget();
+        self.feed.quarantine.drop_planned(began.reached.sequence);
+        (self.reached, self.costs) = (began.reached, began.costs);
     }
 
     /// Folds events, the last of which is `through`. Under any policy a fault is for the append to take.
@@ -259,6 +278,7 @@ impl Replay {
             let fed = self.feed.strictly(|feed| feed.feed_portion(&portion));
             self.reached.events += fed.folded;
             self.reached.fuel += fed.fuel;
+            self.costs.merge(&fed.costs);
             if let Some(stopped) = fed.stopped {
                 return Err(stopped);
             }
@@ -280,7 +300,7 @@ impl Replay {
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
         let mut quarantine = self.feed.quarantine.clone();
         quarantine.keep_planned();
-        let mut marks = self.marks.clone();
+        let mut marks = Marks { costs: Some(self.costs.clone()), ..self.marks.clone() };
         marks.set_aside.extend(quarantine.take_changed());
         Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }

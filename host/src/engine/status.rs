@@ -5,7 +5,7 @@ use super::worker::standing_fault;
 use super::{Deployment, Engine, Error, Phase, Progress, Projection};
 use crate::event::{Digest, Filter, Sequence, Timestamp};
 use crate::log::Query;
-use crate::state::{Checkpoint, Fault, Reader, SetAsideTotals, Size};
+use crate::state::{Checkpoint, Costs, Fault, Reader, SetAsideTotals, Size, Totals};
 
 /// A projection as it is now.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct StateStatus {
     /// Readers see everything up to here; beyond the checkpoint where nothing concerned it.
     pub visible: Sequence,
     pub size: Size,
+    /// What its entries come to.
+    pub totals: Totals,
+    /// What the calls cost that made it.
+    pub costs: Costs,
     pub fault_count: u64,
     pub set_aside: SetAsideTotals,
     /// How many of the events that the state before it had set aside are folded in this one, in their places. Known once
@@ -57,6 +61,8 @@ struct Read {
     progress: Progress,
     checkpoint: Checkpoint,
     size: Size,
+    totals: Totals,
+    costs: Costs,
     fault_count: u64,
     set_aside: SetAsideTotals,
 }
@@ -98,8 +104,10 @@ impl Engine {
             let mut progress = Progress::resting(Phase::Failed { reason: reason.clone() }, Sequence::ZERO);
             progress.last_error = Some(reason);
             let size = Size { entries: 0, file_bytes: 0 };
+            let (totals, costs) = (Totals::default(), Costs::default());
             let (checkpoint, set_aside) = (Checkpoint::default(), SetAsideTotals::default());
-            self.shown(name, deployment, Read { progress, checkpoint, size, fault_count: 0, set_aside })
+            let read = Read { progress, checkpoint, size, totals, costs, fault_count: 0, set_aside };
+            self.shown(name, deployment, read)
         })
     }
 
@@ -115,7 +123,8 @@ impl Engine {
             Some(progress) => progress,
             None => at_rest(&reader)?,
         };
-        let read = Read { progress, checkpoint: reader.checkpoint(), size, fault_count, set_aside };
+        let (totals, costs) = (reader.totals()?, store.costs()?);
+        let read = Read { progress, checkpoint: reader.checkpoint(), size, totals, costs, fault_count, set_aside };
         let mut status = self.shown(name, deployment, read);
         if status.visible < head {
             status.lag_seconds = self.waited_seconds(status.visible.next())?;
@@ -124,7 +133,7 @@ impl Engine {
     }
 
     fn shown(&self, name: &str, deployment: &Deployment, read: Read) -> StateStatus {
-        let Read { progress, checkpoint, size, fault_count, set_aside } = read;
+        let Read { progress, checkpoint, size, totals, costs, fault_count, set_aside } = read;
         let identity = deployment.identity();
         let rebuild = self.hub.running.get(&Key::rebuild(name, identity));
         StateStatus {
@@ -134,6 +143,8 @@ impl Engine {
             checkpoint,
             visible: progress.visible.max(checkpoint.sequence),
             size,
+            totals,
+            costs,
             fault_count,
             set_aside,
             redriven: None,

@@ -104,6 +104,7 @@ impl Engine {
             phase @ (Phase::Replaying
             | Phase::Halted(_)
             | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
             | Phase::Failed { .. }
             | Phase::Stopped) => {
                 Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() })
@@ -184,22 +185,42 @@ pub(super) fn build(
     target: Sequence,
     mut watch: impl FnMut(&Progress) + Send,
 ) -> Result<Progress, Error> {
-    let meter = Arc::clone(&replay.meter);
-    meter.enter(Phase::Replaying);
-    let over = AtomicBool::new(false);
-    let end = std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
-        let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
-        over.store(true, Ordering::Relaxed);
-        meter.visible(replay.reached().sequence);
-        watcher.join().expect("watching progress does not panic");
-        end
-    })?;
-    meter.enter(match end {
+    run_watched(&mut replay, target, &mut watch)
+}
+
+/// The same with a replay that is needed afterwards.
+pub(super) fn run_watched(
+    replay: &mut Replay,
+    target: Sequence,
+    watch: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Progress, Error> {
+    let run = |replay: &mut Replay| replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
+    let end = watched(replay, watch, run)?;
+    replay.meter.enter(match end {
         End::Reached => Phase::Live,
         End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
         End::Stopped(Stopped::Pause { reason, .. }) => Phase::Paused { reason },
+        End::Stopped(Stopped::OverQuota { over, .. }) => over.phase(),
         End::Asked => Phase::Stopped,
     });
-    Ok(meter.read())
+    Ok(replay.meter.read())
+}
+
+/// Does something with a replay on the caller's thread while another one watches how far it is.
+pub(super) fn watched<T>(
+    replay: &mut Replay,
+    watch: &mut (dyn FnMut(&Progress) + Send),
+    work: impl FnOnce(&mut Replay) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let meter = Arc::clone(&replay.meter);
+    meter.enter(Phase::Replaying);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut *watch));
+        let done = work(replay);
+        over.store(true, Ordering::Relaxed);
+        meter.visible(replay.reached().sequence);
+        watcher.join().expect("watching progress does not panic");
+        done
+    })
 }

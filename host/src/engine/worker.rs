@@ -11,6 +11,7 @@ use super::feed::Stopped;
 use super::hub::Hub;
 use super::outlet::Outlet;
 use super::progress::{Meter, Phase};
+use super::quota::OverQuota;
 use super::replay::{End, Replay};
 use super::sync::NotAttached;
 use super::{Error, HeadWatch};
@@ -24,6 +25,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Waiting times between two tries at what is no verdict: doubled from the first up to the last.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// How long to rest over a quota that only somebody can raise; it is looked at in vain after that, which costs nothing.
+const REST_MAX: Duration = Duration::from_secs(3_600);
 
 /// A running state.
 #[derive(Debug)]
@@ -147,7 +151,7 @@ impl Follower {
                     hub.block(name, &phase.to_string());
                 }
             }
-            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::Stopped => {}
+            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Stopped => {}
         }
         meter.enter(phase);
     }
@@ -177,6 +181,10 @@ impl Follower {
                 },
                 Ok(Stepped::Halted(fault)) => return Ok(Phase::Halted(fault)),
                 Ok(Stepped::Asked) => break,
+                Ok(Stepped::Rest(over)) => {
+                    self.rest(&replay, &over);
+                    continue;
+                }
                 Ok(Stepped::Pause(reason)) => reason,
                 // The disk, not the state: it may have room again.
                 Err(Error::State(error @ state::Error::Storage { .. })) => {
@@ -211,6 +219,10 @@ impl Follower {
             End::Stopped(Stopped::Pause { reason, .. }) => {
                 replay.commit(true)?;
                 return Ok(Stepped::Pause(reason));
+            }
+            End::Stopped(Stopped::OverQuota { over, .. }) => {
+                replay.commit(true)?;
+                return Ok(Stepped::Rest(over));
             }
             End::Asked => return Ok(Stepped::Asked),
         }
@@ -276,6 +288,17 @@ impl Follower {
         self.head.wait_beyond(Sequence(u64::MAX), back_off, || self.is_asked_to_stop());
     }
 
+    /// Waits until the quota has room, by itself or because it was changed.
+    fn rest(&self, replay: &Replay, over: &OverQuota) {
+        let phase = over.phase();
+        tracing::info!(projection = self.duty.name, "{phase}");
+        replay.meter.enter(phase);
+        let gauge = replay.feed.budget.gauge();
+        let is_over = || self.is_asked_to_stop() || over.is_outdated(gauge);
+        self.head.wait_beyond(Sequence(u64::MAX), over.again.unwrap_or(REST_MAX), is_over);
+        replay.meter.enter(Phase::Replaying);
+    }
+
     fn is_asked_to_stop(&self) -> bool {
         self.signals.stop.load(Ordering::Relaxed)
     }
@@ -292,6 +315,7 @@ enum Stepped {
     Ride,
     Halted(Box<Fault>),
     Pause(String),
+    Rest(OverQuota),
     Asked,
 }
 

@@ -6,6 +6,7 @@ mod damage;
 mod fixture;
 mod full;
 mod model;
+mod tree;
 
 use super::*;
 use crate::event::{EventId, EventType, Filter, NewEvent, Payload, Sequence, StreamName, Timestamp, Version};

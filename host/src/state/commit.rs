@@ -63,6 +63,9 @@ impl Store {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }
+                if let Some(costs) = &marks.costs {
+                    transaction.open_table(META)?.insert("costs", costs.to_bytes().as_slice())?;
+                }
             }
             quarantine::write(&transaction, marks)?;
             Ok(transaction)

@@ -25,7 +25,7 @@ fn changes(sequence: u64) -> (Changes, Checkpoint) {
 
 fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     let (changes, checkpoint) = changes(sequence);
-    let marks = Marks { faults: vec![fault(sequence)], set_aside: [set_aside(sequence)].into() };
+    let marks = Marks { faults: vec![fault(sequence)], set_aside: [set_aside(sequence)].into(), costs: None };
     store.commit(&changes, checkpoint, &marks)
 }
 

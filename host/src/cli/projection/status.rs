@@ -4,13 +4,15 @@ use serde::Serialize;
 
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
-use crate::server::model::{KeptSnapshot, OnFault, Projection, State};
+use crate::cli::plugin::signer;
+use crate::server::model::{Costs, KeptSnapshot, OnFault, Projection, Quota, Signature, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
 struct Row {
     name: String,
     plugin: String,
+    plugin_signature: Option<Signature>,
     identity: String,
     sync: bool,
     is_serving: bool,
@@ -26,6 +28,8 @@ struct Row {
     lag_seconds: f64,
     events: u64,
     fuel: u64,
+    costs: Costs,
+    quota: Quota,
     faults: u64,
     quarantined: u64,
     set_aside: u64,
@@ -33,6 +37,7 @@ struct Row {
     probed: u64,
     snapshot: Option<KeptSnapshot>,
     entries: u64,
+    state_bytes: u64,
     file_bytes: u64,
     last_error: Option<String>,
     last_progress_at: Option<String>,
@@ -65,11 +70,12 @@ impl Beside {
 impl From<Projection> for Row {
     fn from(projection: Projection) -> Self {
         let phase = wait::phase(&projection.readable);
-        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, snapshot } =
+        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, snapshot, quota } =
             projection;
         Self {
             name,
             plugin: readable.plugin,
+            plugin_signature: readable.plugin_signature,
             identity: readable.identity,
             sync,
             is_serving,
@@ -85,6 +91,8 @@ impl From<Projection> for Row {
             lag_seconds: readable.lag_seconds,
             events: readable.events,
             fuel: readable.fuel,
+            costs: readable.costs,
+            quota,
             faults: readable.faults,
             quarantined: readable.quarantined,
             set_aside: readable.set_aside,
@@ -92,6 +100,7 @@ impl From<Projection> for Row {
             probed: readable.probed,
             snapshot,
             entries: readable.entries,
+            state_bytes: readable.state_bytes,
             file_bytes: readable.file_bytes,
             last_error: readable.last_error,
             last_progress_at: readable.last_progress_at,
@@ -131,16 +140,18 @@ fn long(row: &Row) -> String {
     };
     let rows = [
         ("projection", row.name.clone() + if row.sync { ", sync" } else { "" }),
-        ("plugin", row.plugin.clone()),
+        ("plugin", format!("{}, {}", row.plugin, signer(row.plugin_signature.as_ref()))),
         ("identity", row.identity.clone()),
         ("building", beside(&row.building)),
         ("previous", beside(&row.previous)),
         ("parameters", row.parameters.clone()),
         ("state", row.phase.clone()),
         ("checkpoint", format!("{} of {}, {} behind", count(row.checkpoint), count(row.head), count(row.lag))),
-        ("events", format!("{} folded, {} fuel", count(row.events), count(row.fuel))),
+        ("events", format!("{} folded in {}", count(row.events), count_of(row.costs.calls, "call"))),
+        ("fuel", fuel(row)),
+        ("quota", quota(&row.quota).unwrap_or_else(|| "-".to_owned())),
         ("faults", format!("{}, on fault {on_fault}", count(row.faults))),
-        ("entries", format!("{}, file {}", count(row.entries), size(row.file_bytes))),
+        ("entries", format!("{}, {}, file {}", count(row.entries), size(row.state_bytes), size(row.file_bytes))),
     ];
     let snapshot = row.snapshot.as_ref().map(|kept| format!("verified and kept at sequence {}", count(kept.sequence)));
     let probed = (row.probed > 0).then(|| format!("{}, all alike", batches(row.probed)));
@@ -167,6 +178,25 @@ pub(super) fn quarantined(streams: u64, events: u64) -> Option<String> {
 /// What was in quarantine in the state before and is folded now, if anything was.
 pub(super) fn redriven(events: Option<u64>) -> Option<String> {
     events.map(|events| format!("{} that the state before had set aside, in order", count_of(events, "event")))
+}
+
+fn fuel(row: &Row) -> String {
+    let an_event = |fuel: u64, events: u64| count(fuel.checked_div(events).unwrap_or(0));
+    let Costs { last_call_fuel, last_call_events, costliest_call_fuel, .. } = row.costs;
+    let all = format!("{}, {} an event", count(row.fuel), an_event(row.fuel, row.events));
+    let last = format!("last call {} for {}", count(last_call_fuel), count_of(last_call_events, "event"));
+    format!("{all}; {last}; costliest call {}", count(costliest_call_fuel))
+}
+
+/// A quota in words, if there is one.
+pub(super) fn quota(quota: &Quota) -> Option<String> {
+    let bounds = [
+        quota.fuel_per_second.map(|fuel| format!("{} fuel a second", count(fuel))),
+        quota.state_bytes.map(|bytes| format!("{} bytes of state", count(bytes))),
+        quota.state_entries.map(|entries| format!("{} entries", count(entries))),
+    ];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    (!bounds.is_empty()).then(|| bounds.join(", "))
 }
 
 /// The short form, after something was done with a projection.

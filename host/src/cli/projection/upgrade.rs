@@ -85,7 +85,7 @@ fn built(client: &mut Client, context: &mut Context, begun: Projection) -> Resul
     let bar = context.output.events_bar(&name, head);
     while let Some(state) = &there.building {
         let is_there = state.phase == Phase::Live && state.checkpoint >= head && !there.auto_promote;
-        if is_there || matches!(state.phase, Phase::Halted | Phase::Paused | Phase::Failed) {
+        if is_there || matches!(state.phase, Phase::Halted | Phase::Paused | Phase::OverQuota | Phase::Failed) {
             break;
         }
         show_state(&bar, state, head);

@@ -60,7 +60,7 @@ impl Host {
             panic!("{guest} is a projection");
         };
         let wanted = projection.manifest().filter.clone();
-        let want = Want { upcasters: Vec::new(), filter: wanted };
+        let want = Want { upcasters: Vec::new(), prices: crate::plugin::Prices::default(), filter: wanted };
         let source = Source::new(Arc::clone(&self.log), Arc::default(), Arc::new(Chains::default()), want);
         // The policy of what is replayed: within an append a fault refuses it all the same.
         let reader = store.reader().unwrap();

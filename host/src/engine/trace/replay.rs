@@ -143,6 +143,9 @@ impl Replay {
                 Ok(false)
             }
             Some(Stopped::Pause { before, reason }) => Err(Error::TraceStopped { sequence: before, reason }),
+            Some(Stopped::OverQuota { before, over }) => {
+                Err(Error::TraceStopped { sequence: before, reason: over.reason })
+            }
         }
     }
 

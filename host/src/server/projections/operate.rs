@@ -13,7 +13,7 @@ use crate::server::accept::{Form, LongForm};
 use crate::server::access::Access;
 use crate::server::answer::{blocking, read_json};
 use crate::server::data::Data;
-use crate::server::model::{Progress, Projection, Upgrade, Verified};
+use crate::server::model::{Progress, Projection, Quota, Upgrade, Verified};
 use crate::server::params::{NoParams, Params, invalid};
 use crate::server::problem::{Code, Problem};
 use crate::server::{Host, sse};
@@ -51,7 +51,7 @@ fn rebuilt(engine: &Engine, name: &str, watch: &mut (dyn FnMut(Progress) + Send)
     let progress = engine.rebuild(name, |now| watch(sse::progress(now, head)))?;
     match &progress.phase {
         Phase::Replaying | Phase::Live | Phase::Halted(_) => shown(engine, name),
-        phase @ (Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped) => {
+        phase @ (Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Failed { .. } | Phase::Stopped) => {
             Err(Problem::new(Code::Internal, format!("projection {name:?} was not built anew: {phase}")))
         }
     }
@@ -126,6 +126,32 @@ fn in_words(difference: Difference, encoding: engine::StateEncoding) -> String {
             format!("what is set aside of stream {stream} differs: it has {live}, rebuilt {rebuilt}")
         }
     }
+}
+
+/// Sets what a projection may use, as a whole: what is left out is not limited from now on.
+///
+/// Over quota a projection rests and says so; it never decides what a state holds. One that rests goes on at once if it may.
+#[utoipa::path(put, path = "/projections/{name}/quota", tag = "projections", operation_id = "set_quota",
+    params(("name" = String, Path)), request_body = Quota,
+    responses((status = 200, description = "It is set", body = Projection),
+        (status = 404, description = "There is no such projection")))]
+pub(in crate::server) async fn quota(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let wanted: Quota = read_json(&headers, body).await?;
+    if wanted.fuel_per_second == Some(0) {
+        return Err(invalid("fuel_per_second must be at least 1; leave it out for no limit".to_owned()));
+    }
+    let set = blocking(&host, move |engine| {
+        engine.set_quota(&name, super::quota(wanted))?;
+        shown(engine, &name)
+    });
+    Ok(form.answer(StatusCode::OK, &set.await?))
 }
 
 /// Builds a state of another plugin, or with other settings, beside the one that serves.
