@@ -6,7 +6,6 @@ use super::node::{Item, Node, Totals};
 use super::proof::EntryProof;
 use super::rows::Tree;
 use crate::event::Digest;
-use crate::state::store::guarded;
 use crate::state::{Error, Reader};
 
 impl Reader {
