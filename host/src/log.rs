@@ -7,6 +7,9 @@ mod block;
 mod bytes;
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod plan;
 mod reader;
@@ -17,6 +20,7 @@ mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod verify;
 mod writer;
 
@@ -26,6 +30,8 @@ pub use plan::Transaction;
 pub use reader::{Page, Query, Reader};
 pub use stats::Stats;
 pub use tables::{Head, LogId};
+pub use tree::recompute::Recomputed;
+pub use tree::{EventProof, event_leaf};
 pub use verify::Verified;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +40,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use self::state::Shared;
+use self::tree::roots::Roots;
 use self::writer::Writer;
+use crate::event::{Digest, Sequence};
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
@@ -63,6 +71,7 @@ pub struct Log {
     storage: storage::Storage,
     shared: Shared,
     writer: Mutex<Writer>,
+    roots: Mutex<Roots>,
 }
 
 impl std::fmt::Debug for Log {
@@ -105,8 +114,9 @@ impl Log {
     fn over(name: String, path: Option<PathBuf>, storage: storage::Storage, options: &Options) -> Result<Self, Error> {
         let (state, writer) = file::guarded(&name, || file::load(&storage, &name))?;
         let id = state.meta.id;
+        let roots = Mutex::new(Roots::new(id, path.as_deref()));
         let (shared, writer) = (Shared::new(state), Mutex::new(writer));
-        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer })
+        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer, roots })
     }
 
     pub fn id(&self) -> LogId {
@@ -185,6 +195,31 @@ impl Log {
     fn lock_writer(&self) -> MutexGuard<'_, Writer> {
         // A panic of another writer left its state as before its commit.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The root of the event tree over the first `at` events, which must not lie beyond the head.
+    ///
+    /// The first to ask reads the whole log once; from then on one run of 1,024 events is read at most, beside what is new.
+    pub fn event_root(&self, at: Sequence) -> Result<Digest, Error> {
+        file::guarded(&self.name, || self.lock_roots().root(&self.reader()?, at))
+    }
+
+    /// Proves that an event is among the first `at`: neither may lie beyond the head, nor the event beyond `at`, nor be 0.
+    pub fn prove_event(&self, sequence: Sequence, at: Sequence) -> Result<EventProof, Error> {
+        file::guarded(&self.name, || self.lock_roots().prove(&self.reader()?, sequence, at))
+    }
+
+    /// Chain head and event root of the first `at` events, which must not lie beyond the head, from their bytes alone: what
+    /// blocks and other files say of them is not believed.
+    ///
+    /// Calls `progress` with the last sequence walked, every few thousand events. The error names the place.
+    pub fn recompute(&self, at: Sequence, progress: &mut dyn FnMut(Sequence)) -> Result<Recomputed, Error> {
+        file::guarded(&self.name, || tree::recompute::recompute(&self.reader()?, at, progress))
+    }
+
+    fn lock_roots(&self) -> MutexGuard<'_, Roots> {
+        // What a panic left behind is whole: a root is added when it is there.
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file, if the log is in one.

@@ -3,10 +3,12 @@
 
 mod changes;
 mod commit;
+mod costs;
 mod digest;
 mod marks;
 mod opening;
 mod overlay;
+mod quarantine;
 mod reader;
 mod storage;
 mod store;
@@ -17,9 +19,11 @@ mod tests;
 
 pub use changes::Changes;
 pub use commit::Prepared;
+pub use costs::{CallCost, Costs};
 pub use digest::StateDigest;
 pub use marks::Marks;
 pub use overlay::Overlay;
+pub use quarantine::{SetAside, SetAsideTotals};
 pub use reader::Reader;
 pub use store::{Checkpoint, Fault, Size, Store};
 pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};

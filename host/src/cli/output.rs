@@ -1,5 +1,6 @@
 //! The only file that writes to the terminal: data to standard output, everything else to standard error.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,13 +13,16 @@ use crate::server::model::{Progress, State};
 
 pub(super) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
+    /// Whether a person reads the data, and not a program that wants it as it is.
+    is_terminal: bool,
     json: bool,
     quiet: bool,
 }
 
 impl Output {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
-        Self { stdout: BufWriter::new(std::io::stdout().lock()), json, quiet }
+        let stdout = std::io::stdout().lock();
+        Self { is_terminal: stdout.is_terminal(), stdout: BufWriter::new(stdout), json, quiet }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -26,6 +30,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, text: &str) -> Result<(), Error> {
+        let text = if self.is_terminal { plain(text) } else { Cow::Borrowed(text) };
         writeln!(self.stdout, "{text}").map_err(Error::Output)
     }
 
@@ -34,7 +39,7 @@ impl Output {
         if self.json {
             return self.line(&serde_json::to_string(data).expect("what is printed is plain data"));
         }
-        self.line(&text(data))
+        self.line(&plain(&text(data)))
     }
 
     /// Brings out what is printed so far, before a command waits for more.
@@ -119,7 +124,23 @@ fn move_to(bar: &ProgressBar, sequence: u64, head: u64, (events_per_second, rema
 
 /// Who has closed standard error does not want to hear it.
 fn to_stderr(text: &str) {
-    drop(writeln!(std::io::stderr(), "{text}"));
+    drop(writeln!(std::io::stderr(), "{}", plain(text)));
+}
+
+/// A text without what a terminal would obey: events, keys and what plugins say come from anybody.
+fn plain(text: &str) -> Cow<'_, str> {
+    let is_order = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_order) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_order(c) {
+            true => plain.extend(c.escape_default()),
+            false => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// A number with thousands set apart.
@@ -136,4 +157,15 @@ pub(super) fn count_of(number: u64, what: &str) -> String {
 /// A size in binary units.
 pub(super) fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_text() {
+        assert_eq!(plain("two\nlines\tand ü"), "two\nlines\tand ü");
+        assert_eq!(plain("\u{1b}]0;x\u{7}\u{9b}2J\r"), "\\u{1b}]0;x\\u{7}\\u{9b}2J\\r");
+    }
 }

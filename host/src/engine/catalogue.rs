@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error, sealed};
+use super::{Deployment, Error, PluginSignature, Quota, sealed};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -49,9 +49,24 @@ pub struct InstalledPlugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// What its signature was found to be; none if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<PluginSignature>,
+    /// Where it was got from; none if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// An upcaster that was removed, but is kept for the states that were made with it until they are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) removed: bool,
+}
+
+/// Where a plugin was got from, as whoever installed it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `oci://HOST/REPOSITORY:TAG`.
+    pub reference: String,
+    /// What the reference stood for then: the digest of its manifest.
+    pub digest: String,
 }
 
 impl InstalledPlugin {
@@ -69,6 +84,8 @@ pub enum FaultPolicy {
     Halt,
     /// Record the fault and go on with the next event.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl FaultPolicy {
@@ -76,6 +93,7 @@ impl FaultPolicy {
         match self {
             Self::Halt => "halt",
             Self::Skip => "skip",
+            Self::Quarantine => "quarantine",
         }
     }
 }
@@ -97,6 +115,23 @@ pub struct Projection {
     /// What served before; it goes on following, so that a rollback is a matter of a name.
     #[serde(default)]
     pub previous: Option<Deployment>,
+    /// A state that was built and verified, and is kept for later verifications to start from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// What it may use; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
+}
+
+/// A kept snapshot of a state; its file lies beside the state's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The state's identity.
+    pub identity: String,
+    /// Everything up to this event is in it.
+    pub sequence: u64,
+    /// The digest of its entries.
+    pub digest: String,
 }
 
 /// Before there was a choice, everything that was built took over by itself.
@@ -105,6 +140,12 @@ fn always() -> bool {
 }
 
 impl Projection {
+    /// The snapshot that is kept, if one of its states is the one that it was taken of.
+    pub fn kept_snapshot(&self) -> Option<&Kept> {
+        let is_there = |kept: &&Kept| self.deployments().any(|it| it.identity().to_string() == kept.identity);
+        self.kept.as_ref().filter(is_there)
+    }
+
     /// What the projection should run: the newer deployment.
     pub fn wanted(&self) -> &Deployment {
         self.building.as_ref().or(self.serving.as_ref()).expect("a projection has at least one deployment")
@@ -244,6 +285,14 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;
+    }
+    for (name, projection) in &content.projections {
+        if let Some(number) = projection.deployments().find_map(|deployment| deployment.prices().err()) {
+            return Err(format!(
+                "projection {name:?} runs under schedule {number} of host call prices, which this version does not have; \
+                 use the newer version that wrote it"
+            ));
+        }
     }
     if let Some(name) = content.projections.iter().find(|(_, p)| p.serving.is_none() && p.building.is_none()) {
         return Err(format!("projection {:?} has no deployment", name.0));

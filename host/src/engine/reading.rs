@@ -98,7 +98,9 @@ impl Engine {
             return Ok(Reach::Yes);
         }
         Ok(match progress.phase {
-            Phase::Replaying | Phase::Live | Phase::Paused { .. } => Reach::NotYet(moved, progress),
+            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::OverQuota { .. } => {
+                Reach::NotYet(moved, progress)
+            }
             Phase::Halted(_) | Phase::Failed { .. } | Phase::Stopped => Reach::Never(progress.phase.to_string()),
         })
     }

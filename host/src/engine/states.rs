@@ -15,6 +15,8 @@ use crate::state::Store;
 /// What the names of files that only their makers need end with; who finds one at the start removes it.
 const SCRATCH: &str = ".scratch.redb";
 
+/// What the names of kept snapshots end with; the catalogue says which are kept.
+const KEPT: &str = ".kept.redb";
 /// What the names of files end with that were set aside, because they are damaged; nobody reads them again.
 const ASIDE: &str = ".damaged";
 
@@ -124,11 +126,53 @@ impl States {
 
     /// An empty state in a file of its own, to be removed or to take the place of another.
     pub(super) fn scratch(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
+        let path = self.scratch_path(name, identity)?;
+        Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
+    }
+
+    /// A copy of the kept snapshot in a file of its own, to be removed.
+    pub(super) fn scratch_of_kept(&self, name: &str, identity: Digest) -> Result<Scratch, Error> {
+        let (kept, path) = (self.kept_path(name, identity), self.scratch_path(name, identity)?);
+        let copied = std::fs::copy(&kept, &path).map_err(Error::file(&kept));
+        let opened = copied.and_then(|_| Ok(Store::open(&path, identity, self.log.id().0)?));
+        let scratch = opened.inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        let scratch = Scratch(Arc::new(scratch));
+        self.check(name, &scratch.0)?;
+        Ok(scratch)
+    }
+
+    /// Keeps a scratch as the snapshot of its identity.
+    pub(super) fn keep(&self, name: &str, identity: Digest, scratch: &Scratch) -> Result<(), Error> {
+        let path = self.kept_path(name, identity);
+        std::fs::rename(scratch.0.path(), &path).map_err(Error::file(&path))?;
+        sync_parent(&path).map_err(Error::file(&path))
+    }
+
+    /// Removes the kept snapshots of a projection but for that of one identity.
+    pub(super) fn remove_kept(&self, name: &str, but: Option<&str>) -> Result<(), Error> {
+        let Ok(files) = std::fs::read_dir(self.dir.join(name)) else { return Ok(()) };
+        for file in files.flatten() {
+            let file_name = file.file_name();
+            let Some(identity) = file_name.to_str().and_then(|file_name| file_name.strip_suffix(KEPT)) else {
+                continue;
+            };
+            if Some(identity) != but {
+                remove_if_there(&file.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kept_path(&self, name: &str, identity: Digest) -> PathBuf {
+        self.dir.join(name).join(format!("{identity}{KEPT}"))
+    }
+
+    fn scratch_path(&self, name: &str, identity: Digest) -> Result<PathBuf, Error> {
         let number = self.scratches.fetch_add(1, Ordering::Relaxed);
         let path = self.dir.join(name).join(format!("{identity}-{number}{SCRATCH}"));
         make_parent(&path)?;
         remove_if_there(&path)?;
-        Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
+        Ok(path)
     }
 
     /// Lets a scratch take the place of the state of its identity. Who still reads the old one reads on.
@@ -147,7 +191,8 @@ impl States {
         self.open.lock().expect("no thread panics while it holds the open states").remove(&path);
         self.anew().remove(&path);
         remove_if_there(&aside_of(&path))?;
-        remove_if_there(&path)
+        remove_if_there(&path)?;
+        remove_if_there(&self.kept_path(name, identity))
     }
 
     pub(super) fn remove_all(&self, name: &str) -> Result<(), Error> {

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::key::Key;
 use super::worker::standing_fault;
-use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection};
+use super::{Deployment, Engine, Error, Phase, Progress, Projection};
 use crate::event::{Digest, Filter, Sequence, Timestamp};
 use crate::log::Query;
-use crate::state::{Checkpoint, Fault, Reader, Size};
+use crate::state::{Checkpoint, Costs, Fault, Reader, SetAsideTotals, Size, Totals};
 
 /// A projection as it is now.
 #[derive(Clone, Debug)]
@@ -35,10 +35,20 @@ pub struct StateStatus {
     /// Readers see everything up to here; beyond the checkpoint where nothing concerned it.
     pub visible: Sequence,
     pub size: Size,
+    /// What its entries come to.
+    pub totals: Totals,
+    /// What the calls cost that made it.
+    pub costs: Costs,
     pub fault_count: u64,
+    pub set_aside: SetAsideTotals,
+    /// How many of the events that the state before it had set aside are folded in this one, in their places. Known once
+    /// it has come as far as that one.
+    pub redriven: Option<u64>,
     pub phase: Phase,
     pub events_per_second: f64,
     pub memory_bytes_peak: u64,
+    /// Batches that were folded once more and came out alike, since its worker began.
+    pub probed: u64,
     pub batch_seconds: f64,
     /// How far it is built anew beside itself, if it is.
     pub rebuilt: Option<Sequence>,
@@ -78,20 +88,29 @@ struct Read {
     progress: Progress,
     checkpoint: Checkpoint,
     size: Size,
+    totals: Totals,
+    costs: Costs,
     fault_count: u64,
+    set_aside: SetAsideTotals,
 }
 
 impl Engine {
     pub fn status(&self, name: &str) -> Result<Status, Error> {
         let projection = self.projection(name)?;
         let head = self.head().sequence();
-        let readable = self.state_status(name, projection.readable(), head);
+        let mut readable = self.state_status(name, projection.readable(), head);
         let is_serving = projection.serving.is_some();
         let beside = |deployment: &Option<Deployment>| {
             let beside = deployment.as_ref().filter(|deployment| *deployment != projection.readable());
             beside.map(|deployment| self.state_status(name, deployment, head))
         };
-        let (building, previous) = (beside(&projection.building), beside(&projection.previous));
+        let (mut building, previous) = (beside(&projection.building), beside(&projection.previous));
+        if let Some(building) = &mut building {
+            building.redriven = self.redriven(name, building, &readable);
+        }
+        if let Some(previous) = &previous {
+            readable.redriven = self.redriven(name, &readable, previous);
+        }
         Ok(Status { head, readable, is_serving, building, previous, projection })
     }
 
@@ -112,7 +131,10 @@ impl Engine {
             let mut progress = Progress::resting(Phase::Failed { reason: reason.clone() }, Sequence::ZERO);
             progress.last_error = Some(reason);
             let size = Size { entries: 0, file_bytes: 0 };
-            self.shown(name, deployment, Read { progress, checkpoint: Checkpoint::default(), size, fault_count: 0 })
+            let (totals, costs) = (Totals::default(), Costs::default());
+            let (checkpoint, set_aside) = (Checkpoint::default(), SetAsideTotals::default());
+            let read = Read { progress, checkpoint, size, totals, costs, fault_count: 0, set_aside };
+            self.shown(name, deployment, read)
         })
     }
 
@@ -123,15 +145,16 @@ impl Engine {
             None => (self.open_state(name, deployment)?, None),
         };
         let reader = store.reader()?;
-        let (size, fault_count) = (store.size()?, reader.fault_count()?);
+        let (size, fault_count, set_aside) = (store.size()?, reader.fault_count()?, reader.set_aside_totals()?);
         let mut progress = match progress {
             Some(progress) => progress,
-            None => at_rest(&reader, deployment.on_fault)?,
+            None => at_rest(&reader)?,
         };
         if progress.last_error.is_none() {
             progress.last_error = self.hub.states.made_anew(name, identity).map(|anew| anew.why);
         }
-        let read = Read { progress, checkpoint: reader.checkpoint(), size, fault_count };
+        let (totals, costs) = (reader.totals()?, store.costs()?);
+        let read = Read { progress, checkpoint: reader.checkpoint(), size, totals, costs, fault_count, set_aside };
         let mut status = self.shown(name, deployment, read);
         if status.visible < head {
             status.lag_seconds = self.waited_seconds(status.visible.next())?;
@@ -140,7 +163,7 @@ impl Engine {
     }
 
     fn shown(&self, name: &str, deployment: &Deployment, read: Read) -> StateStatus {
-        let Read { progress, checkpoint, size, fault_count } = read;
+        let Read { progress, checkpoint, size, totals, costs, fault_count, set_aside } = read;
         let identity = deployment.identity();
         let rebuild = self.hub.running.get(&Key::rebuild(name, identity));
         StateStatus {
@@ -150,10 +173,15 @@ impl Engine {
             checkpoint,
             visible: progress.visible.max(checkpoint.sequence),
             size,
+            totals,
+            costs,
             fault_count,
+            set_aside,
+            redriven: None,
             phase: progress.phase,
             events_per_second: progress.events_per_second,
             memory_bytes_peak: progress.memory_bytes_peak,
+            probed: progress.probed,
             batch_seconds: progress.batch_seconds,
             rebuilt: rebuild.map(|rebuild| rebuild.meter.read().sequence),
             last_error: progress.last_error,
@@ -179,8 +207,8 @@ impl Engine {
 }
 
 /// What a state that no worker runs is in: stopped, or before the event on which it halted.
-fn at_rest(reader: &Reader, policy: FaultPolicy) -> Result<Progress, Error> {
-    let fault = standing_fault(reader, policy)?;
+fn at_rest(reader: &Reader) -> Result<Progress, Error> {
+    let fault = standing_fault(reader)?;
     let phase = fault.map_or(Phase::Stopped, |fault| Phase::Halted(Box::new(fault)));
     Ok(Progress::resting(phase, reader.checkpoint().sequence))
 }

@@ -11,9 +11,10 @@ use super::feed::Stopped;
 use super::hub::Hub;
 use super::outlet::Outlet;
 use super::progress::{Meter, Phase};
+use super::quota::OverQuota;
 use super::replay::{End, Replay};
 use super::sync::NotAttached;
-use super::{Error, FaultPolicy, HeadWatch};
+use super::{Error, HeadWatch};
 use crate::event::{Digest, Sequence};
 use crate::plugin::ProjectionManifest;
 use crate::state::{self, Fault, Reader, Store};
@@ -24,6 +25,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Waiting times between two tries at what is no verdict: doubled from the first up to the last.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// How long to rest over a quota that only somebody can raise; it is looked at in vain after that, which costs nothing.
+const REST_MAX: Duration = Duration::from_secs(3_600);
 
 /// A running state.
 #[derive(Debug)]
@@ -53,7 +57,6 @@ pub(super) struct Duty {
     pub(super) hub: Arc<Hub>,
     pub(super) name: String,
     pub(super) identity: Digest,
-    pub(super) policy: FaultPolicy,
     /// Whether the projection is applied within each append, once this state serves.
     pub(super) sync: bool,
     /// Whether it builds a state anew that another worker serves meanwhile.
@@ -151,7 +154,7 @@ impl Follower {
                     hub.block(name, &phase.to_string());
                 }
             }
-            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::Stopped => {}
+            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Stopped => {}
         }
         meter.enter(phase);
     }
@@ -159,7 +162,7 @@ impl Follower {
     /// Follows the log until it is told to stop, or cannot go on.
     fn follow(&self, mut replay: Replay) -> Result<Phase, Error> {
         let standing = replay.store.reader().map_err(Error::from);
-        match standing.and_then(|reader| standing_fault(&reader, self.duty.policy)) {
+        match standing.and_then(|reader| standing_fault(&reader)) {
             Ok(Some(fault)) => return Ok(Phase::Halted(Box::new(fault))),
             Ok(None) => {}
             Err(Error::State(error)) if error.is_damage() => self.begin_anew(&mut replay, error)?,
@@ -189,6 +192,10 @@ impl Follower {
                 },
                 Ok(Stepped::Halted(fault)) => return Ok(Phase::Halted(fault)),
                 Ok(Stepped::Asked) => break,
+                Ok(Stepped::Rest(over)) => {
+                    self.rest(&replay, &over);
+                    continue;
+                }
                 Ok(Stepped::Pause(reason)) => reason,
                 // The disk, not the state: it may have room again.
                 Err(Error::State(error @ state::Error::Storage { .. })) => {
@@ -233,19 +240,26 @@ impl Follower {
             End::Reached => {}
             End::Stopped(Stopped::Fault(fault)) => {
                 replay.commit(true)?;
+                replay.store.build_tree()?;
                 // What is built anew comes to the same fault as what was there, and may be sound where that was damaged.
                 if self.is_rebuild.get() {
                     self.take_over(replay)?;
                 }
                 return Ok(Stepped::Halted(fault));
             }
-            End::Stopped(Stopped::Pause(reason)) => {
+            End::Stopped(Stopped::Pause { reason, .. }) => {
                 replay.commit(true)?;
                 return Ok(Stepped::Pause(reason));
+            }
+            End::Stopped(Stopped::OverQuota { over, .. }) => {
+                replay.commit(true)?;
+                return Ok(Stepped::Rest(over));
             }
             End::Asked => return Ok(Stepped::Asked),
         }
         replay.commit(false)?;
+        // What a long way here left behind; usually there is nothing.
+        replay.store.build_tree()?;
         if !replay.meter.is_live() {
             replay.commit(true)?;
             replay.meter.enter(Phase::Live);
@@ -305,6 +319,17 @@ impl Follower {
         self.head.wait_beyond(Sequence(u64::MAX), back_off, || self.is_asked_to_stop());
     }
 
+    /// Waits until the quota has room, by itself or because it was changed.
+    fn rest(&self, replay: &Replay, over: &OverQuota) {
+        let phase = over.phase();
+        tracing::info!(projection = self.duty.name, "{phase}");
+        replay.meter.enter(phase);
+        let gauge = replay.feed.budget.gauge();
+        let is_over = || self.is_asked_to_stop() || over.is_outdated(gauge);
+        self.head.wait_beyond(Sequence(u64::MAX), over.again.unwrap_or(REST_MAX), is_over);
+        replay.meter.enter(Phase::Replaying);
+    }
+
     fn is_asked_to_stop(&self) -> bool {
         self.signals.stop.load(Ordering::Relaxed)
     }
@@ -321,14 +346,12 @@ enum Stepped {
     Ride,
     Halted(Box<Fault>),
     Pause(String),
+    Rest(OverQuota),
     Asked,
 }
 
-/// The fault at which the state halted before, if it stands right behind the checkpoint: the same identity would only
-/// fail there again.
-pub(super) fn standing_fault(reader: &Reader, policy: FaultPolicy) -> Result<Option<Fault>, Error> {
-    match policy {
-        FaultPolicy::Skip => Ok(None),
-        FaultPolicy::Halt => Ok(reader.fault(reader.checkpoint().sequence.next())?),
-    }
+/// The fault at which the state halted before: the same identity would only fail there again. It stands right behind the
+/// checkpoint, where no policy leaves the fault of an event that it passed over.
+pub(super) fn standing_fault(reader: &Reader) -> Result<Option<Fault>, Error> {
+    Ok(reader.fault(reader.checkpoint().sequence.next())?)
 }

@@ -7,6 +7,7 @@ mod faulty;
 mod fixture;
 mod full;
 mod model;
+mod tree;
 
 use super::*;
 use crate::event::{EventId, EventType, Filter, NewEvent, Payload, Sequence, StreamName, Timestamp, Version};

@@ -12,8 +12,8 @@ use wasmtime::component::{Component, Linker};
 use super::cache::{Cache, name_of};
 use super::call::Core;
 use super::compiler::{Compiler, Compiling};
-use super::inspect::{Kind, inspect, needs_wasi};
-use super::{Error, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
+use super::inspect::{Kind, brief, inspect, needs_wasi};
+use super::{Error, Limits, LoadError, Projection, Refused, Upcaster, bulk, settings, wasi};
 use crate::event::Digest;
 
 /// Where plugins are compiled and run. Cheap to clone; all clones are one.
@@ -42,7 +42,15 @@ pub(super) const DEADLINE_TICK: Duration = Duration::from_millis(100);
 impl Sandbox {
     /// Starts an engine. Compiled code is kept in `cache_dir`, or not at all.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Error> {
-        let (engine, settings) = settings::engine()?;
+        Self::with(settings::engine()?, cache_dir)
+    }
+
+    /// One that compiles without optimisation and keeps nothing: other code for the same plugins.
+    pub fn unoptimised() -> Result<Self, Error> {
+        Self::with(settings::unoptimised()?, None)
+    }
+
+    fn with((engine, settings): (Engine, String), cache_dir: Option<&Path>) -> Result<Self, Error> {
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
         Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: Compiler::default(), _ticker: ticker })))
@@ -89,6 +97,7 @@ impl Sandbox {
         if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, name)) {
             return Ok(component);
         }
+        bulk::check(bytes)?;
         let component = compiler.compile(engine, bytes, watch)?;
         if let Some(cache) = cache {
             cache.save(name, &component);
@@ -99,7 +108,7 @@ impl Sandbox {
 
 /// What wasmtime says of a component that it cannot compile or link.
 pub(super) fn invalid(error: wasmtime::Error) -> Refused {
-    Refused::Invalid { message: format!("{error:#}") }
+    Refused::Invalid { message: brief(&format!("{error:#}")) }
 }
 
 impl Plugin {

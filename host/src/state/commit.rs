@@ -8,7 +8,7 @@ use redb::{Durability, ReadableTableMetadata, WriteTransaction};
 use super::storage::Storage;
 use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
 use super::tree::{self, Net, TREE};
-use super::{Changes, Error, Marks};
+use super::{Changes, Error, Marks, quarantine};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -63,7 +63,11 @@ impl Store {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }
+                if let Some(costs) = &marks.costs {
+                    transaction.open_table(META)?.insert("costs", costs.to_bytes().as_slice())?;
+                }
             }
+            quarantine::write(&transaction, marks)?;
             Ok(transaction)
         };
         let transaction = guarded(self.path(), write).inspect_err(|error| reopen_after(error, &self.db))?;

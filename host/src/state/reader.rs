@@ -8,7 +8,7 @@ use redb::{ReadOnlyTable, ReadableTable, ReadableTableMetadata};
 
 use super::storage::Storage;
 use super::store::{Checkpoint, Fault, guarded};
-use super::{Entry, Error};
+use super::{Entry, Error, quarantine};
 use crate::event::Sequence;
 
 /// A snapshot of a state: entries, faults and checkpoint as one commit left them.
@@ -18,6 +18,7 @@ pub struct Reader {
     pub(super) nodes: ReadOnlyTable<(u8, &'static str), &'static [u8]>,
     /// Whether the nodes are those of these entries.
     pub(super) has_tree: bool,
+    pub(super) quarantine: quarantine::Table,
     pub(super) checkpoint: Checkpoint,
     pub(super) path: PathBuf,
     /// Without its database a table cannot be read.
@@ -73,8 +74,11 @@ impl Reader {
     }
 
     fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
-        let problem = || "a fault is damaged".to_owned();
-        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
+        serde_json::from_slice(row).map_err(|_| self.unusable("a fault is damaged"))
+    }
+
+    pub(super) fn unusable(&self, problem: &str) -> Error {
+        Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
