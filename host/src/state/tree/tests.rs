@@ -181,7 +181,8 @@ fn roots_stay_what_they_were() {
             "34491ad02cc8a5796d8fe70fc81e27c1fb2e508056b4d9c76fe746cdf9ee1072",
             "a928f89801f963f13597f90adcbd338758fd3d1dfc5ed5175a71cc98527c52a8",
         ]
-    "#]].assert_debug_eq(&roots);
+    "#]]
+    .assert_debug_eq(&roots);
 }
 
 #[test]
