@@ -16,6 +16,7 @@ mod bulk;
 mod cache;
 mod call;
 mod compiler;
+mod contents;
 mod expansion;
 mod failure;
 mod host;
@@ -45,9 +46,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
     inspect::inspect(&component(bytes)?).map(|(inspection, _)| inspection)
 }
 
+/// Lists what is in a file: nothing is compiled or run.
+pub fn contents(bytes: &[u8]) -> Result<Contents, Refused> {
+    contents::read(bytes, inspect(bytes))
+}
+
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
 pub use compiler::Compiling;
+pub use contents::{Contents, Dependency, Extent, Import, Module, Producer, Sections};
 pub use failure::{Failure, LoadError, Mishap, Verdict, VerdictKind};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
 pub use limits::{HOST_CALL_PRICES, Limits};

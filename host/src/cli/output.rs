@@ -13,13 +13,16 @@ use crate::server::model::{Progress, State};
 
 pub(super) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
+    /// Whether a person reads the data, and not a program that wants it as it is.
+    is_terminal: bool,
     json: bool,
     quiet: bool,
 }
 
 impl Output {
     pub(super) fn new(json: bool, quiet: bool) -> Self {
-        Self { stdout: BufWriter::new(std::io::stdout().lock()), json, quiet }
+        let stdout = std::io::stdout().lock();
+        Self { is_terminal: stdout.is_terminal(), stdout: BufWriter::new(stdout), json, quiet }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -27,6 +30,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, text: &str) -> Result<(), Error> {
+        let text = if self.is_terminal { plain(text) } else { Cow::Borrowed(text) };
         writeln!(self.stdout, "{text}").map_err(Error::Output)
     }
 

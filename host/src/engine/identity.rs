@@ -117,6 +117,7 @@ mod tests {
             Deployment { memory_bytes: 2_001, ..deployment() },
             Deployment { limits: vec![], ..deployment() },
             Deployment { on_fault: FaultPolicy::Skip, ..deployment() },
+            Deployment { on_fault: FaultPolicy::Quarantine, ..deployment() },
         ];
         let mut identities: Vec<_> = other.iter().map(Deployment::identity).collect();
         identities.push(deployment().identity());

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::catalogue::Content;
-use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
-use crate::event::Digest;
+use super::catalogue::{Content, Source};
+use super::trust::refuse;
+use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, PluginSignature, Standing, upgrade};
+use crate::event::{Digest, Timestamp};
 use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Upcaster};
 
 /// What an installation did.
@@ -17,6 +18,27 @@ pub struct Installed {
     pub rebuilt: Vec<String>,
 }
 
+/// A plugin that is to be installed, with all that came with it.
+#[derive(Clone, Debug)]
+pub struct Offer<'a> {
+    /// The file as it was handed over: that is what a signature is of.
+    pub bytes: &'a [u8],
+    /// A minisign signature's text.
+    pub signature: Option<&'a str>,
+    pub source: Option<Source>,
+    /// Refuse it unless a trusted publisher signed it, even where this host takes others.
+    pub require_signature: bool,
+    /// When the signature is checked.
+    pub now: Timestamp,
+}
+
+impl<'a> Offer<'a> {
+    /// A file that nothing came with.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, signature: None, source: None, require_signature: false, now: Timestamp::EPOCH }
+    }
+}
+
 impl Engine {
     /// Checks a plugin, stores it and, if it is an upcaster, puts it in force. What is stored, and has the digest, is a
     /// component: a core module is wrapped first.
@@ -24,21 +46,45 @@ impl Engine {
     /// # Errors
     /// Whatever makes it unfit: its file, its imports, its manifest, or steps that do not fit those of others.
     pub fn install(&self, bytes: &[u8]) -> Result<Installed, Error> {
-        self.install_watched(bytes, &mut |_| {})
+        self.install_offered(&Offer::of(bytes), &mut |_| {})
     }
 
-    /// The same, and tells how far compilation is.
-    pub fn install_watched(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Error> {
-        let bytes = &*plugin::component(bytes)?;
+    /// The same with what came with the file; tells how far compilation is. Where a signature is required, nothing of a
+    /// plugin without one is compiled or run.
+    ///
+    /// # Errors
+    /// Beside the above: if its signature does not hold, or is required and not that of a trusted publisher.
+    pub fn install_offered(
+        &self,
+        offer: &Offer<'_>,
+        watch: &mut (dyn FnMut(Compiling) + Send),
+    ) -> Result<Installed, Error> {
+        let signature = offer.signature.map(|text| self.trust.examine(offer.bytes, text, offer.now)).transpose()?;
+        if offer.require_signature || self.trust.is_required() {
+            refuse("the plugin", self.trust.standing(None, signature.as_ref()), signature.as_ref())?;
+        }
+        let bytes = &*plugin::component(offer.bytes)?;
         // Before it is compiled. A core module may have become too large just now.
         plugin::Store::check_size(bytes)?;
         let digest = Digest::of(bytes);
         let plugin = self.sandbox.load_watched(digest, bytes, &self.usual_limits(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
+        let entry = self.with_origin(entry, signature, offer.source.clone());
+        self.admit(&entry, offer.require_signature)?;
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
-        let known = in_force(&self.hub.catalogue.content().present(), &entry.name).is_some_and(|found| *found == entry);
+        let present = self.hub.catalogue.content().present();
+        let in_force = in_force(&present, &entry.name).filter(|found| found.digest == entry.digest);
+        let known = in_force.is_some();
         if known {
+            if in_force != Some(&entry) {
+                self.hub.catalogue.change(|content| {
+                    content.plugins.iter_mut().filter(|plugin| plugin.digest == entry.digest).for_each(|plugin| {
+                        plugin.clone_from(&entry);
+                    });
+                    Ok(())
+                })?;
+            }
             self.start_sync_of(&entry)?;
             return Ok(Installed { plugin: entry, known, rebuilt: Vec::new() });
         }
@@ -49,6 +95,26 @@ impl Engine {
             self.put_in_force(content)
         })?;
         Ok(Installed { plugin: entry, known, rebuilt: self.restart(touched)? })
+    }
+
+    /// Adds where a plugin comes from: what is known anew, or else what was known of the same component before.
+    fn with_origin(
+        &self,
+        entry: InstalledPlugin,
+        signature: Option<PluginSignature>,
+        source: Option<Source>,
+    ) -> InstalledPlugin {
+        let content = self.hub.catalogue.content();
+        let known = content.plugins.iter().find(|plugin| plugin.digest == entry.digest);
+        let known_signature = known.and_then(|known| known.signature.clone());
+        let is_verified = |signature: &PluginSignature| signature.signer.is_some();
+        // A claim does not take the place of what was verified.
+        let signature = match (signature, known_signature) {
+            (Some(new), Some(known)) if is_verified(&known) && !is_verified(&new) => Some(known),
+            (new, known) => new.or(known),
+        };
+        let source = source.or_else(|| known.and_then(|known| known.source.clone()));
+        InstalledPlugin { signature, source, ..entry }
     }
 
     /// Starts sync projections that could not run without that plugin, whose file was missing.
@@ -90,8 +156,12 @@ impl Engine {
         self.load_with(digest, &Limits::default())
     }
 
-    /// Loads a component that need not be installed, to ask it what it is.
+    /// Loads a component that need not be installed, to ask it what it is. That runs it, so it is refused where a
+    /// signature is required.
     pub fn examine(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+        if self.trust.is_required() {
+            refuse("the plugin", Standing::Unsigned, None)?;
+        }
         let bytes = plugin::component(bytes)?;
         Ok(self.sandbox.load(Digest::of(&bytes), &bytes, &Limits::default())?)
     }
@@ -136,7 +206,11 @@ impl Engine {
 
     /// The chains of all upcasters in force.
     pub fn chains(&self) -> Result<Arc<Chains>, Error> {
-        self.chains_of(&self.hub.catalogue.content().present())
+        let plugins = self.hub.catalogue.content().present();
+        let upcasters = plugins.iter().filter(|plugin| plugin.kind == PluginKind::Upcaster);
+        let mut in_force = upcasters.filter(|plugin| is_in_force(&plugins, plugin));
+        in_force.try_for_each(|plugin| self.admit(plugin, false))?;
+        self.chains_of(&plugins)
     }
 
     pub(super) fn chains_of(&self, plugins: &[InstalledPlugin]) -> Result<Arc<Chains>, Error> {
@@ -148,7 +222,7 @@ impl Engine {
         let mut upcasters = Vec::new();
         for plugin in plugins {
             let is_upcaster = plugin.kind == PluginKind::Upcaster;
-            if is_upcaster && in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest) {
+            if is_upcaster && is_in_force(plugins, plugin) {
                 upcasters.push(self.upcaster_under(plugin, limits)?);
             }
         }
@@ -245,6 +319,10 @@ fn in_force<'a>(plugins: &'a [InstalledPlugin], name: &str) -> Option<&'a Instal
     plugins.iter().rev().find(|plugin| plugin.name == name)
 }
 
+fn is_in_force(plugins: &[InstalledPlugin], plugin: &InstalledPlugin) -> bool {
+    in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest)
+}
+
 fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
     let (kind, name, version, description) = match plugin {
         Plugin::Projection(projection) => {
@@ -264,6 +342,8 @@ fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
         description: description.clone(),
         abi: plugin.abi().to_owned(),
         bytes,
+        signature: None,
+        source: None,
         removed: false,
     }
 }

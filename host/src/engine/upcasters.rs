@@ -140,10 +140,10 @@ impl Chains {
             if due.is_empty() {
                 break;
             }
-            for (digest, rows) in due {
+            for rows in due.into_values() {
                 let limit = failed.as_ref().map_or(usize::MAX, |(index, _)| *index);
                 let rows: Vec<usize> = rows.into_iter().filter(|row| *row < limit).collect();
-                if let Some(failure) = self.step(&mut batch, digest, &rows, None) {
+                if let Some(failure) = self.step(&mut batch, &rows, None) {
                     failed = Some(failure);
                 }
             }
@@ -169,13 +169,7 @@ impl Chains {
 
     /// Makes one step for each of these rows with the one upcaster that has it. On failure tries halves, so that all
     /// rows before the first that fails by itself are lifted.
-    fn step(
-        &self,
-        batch: &mut Arc<Batch>,
-        digest: Digest,
-        rows: &[usize],
-        patience: Option<Patience>,
-    ) -> Option<(usize, UpcastFault)> {
+    fn step(&self, batch: &mut Arc<Batch>, rows: &[usize], patience: Option<Patience>) -> Option<(usize, UpcastFault)> {
         let (first, _) = rows.split_first()?;
         let event = batch.event(*first);
         let link = self.link(event.event_type, event.schema_version)?;
@@ -193,8 +187,8 @@ impl Chains {
             Err(failure) => {
                 let patience = Some(patience.after(&failure));
                 let (left, right) = rows.split_at(rows.len() / 2);
-                let failed = self.step(batch, digest, left, patience);
-                failed.or_else(|| self.step(batch, digest, right, patience))
+                let failed = self.step(batch, left, patience);
+                failed.or_else(|| self.step(batch, right, patience))
             }
         }
     }

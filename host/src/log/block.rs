@@ -14,6 +14,9 @@ use crate::event::{Digest, Filter, Sequence, Timestamp, category_of};
 
 /// 64 KiB less what header, checksum and the storage's page need: a block that does not compress fills a page of 64 KiB.
 pub(super) const BODY_BYTES_MAX: usize = (64 << 10) - 2048;
+/// 2 MiB: an event that is larger than a block has one of its own, and none reaches half of this. Memory is taken for what
+/// a header says before the body can tell otherwise.
+const BODY_BYTES_READ_MAX: usize = 2 << 20;
 /// A skip list with more names than this would cost more than it saves.
 const NAMES_MAX: usize = 64;
 const MAGIC: [u8; 4] = *b"pfB1";
@@ -228,6 +231,12 @@ pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
     input.end()?;
     if count == 0 || (count as usize) * 4 > raw_bytes {
         return Err(Malformed("it holds no events"));
+    }
+    if header.first.0.checked_add(count.into()).is_none() {
+        return Err(Malformed("its sequences are beyond all numbers"));
+    }
+    if raw_bytes > BODY_BYTES_READ_MAX {
+        return Err(Malformed("its body is larger than any event"));
     }
     Ok(Opened { header, stored: Stored { codec, raw_bytes, body } })
 }

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, Linker};
 use super::host::Host;
 use super::manifest::{RawProjection, RawUpcaster};
 use super::{Kind, v0_1};
-use crate::event::{Batch, EventRef};
+use crate::event::{Batch, EventRef, Row};
 
 /// Every ABI this host speaks.
 pub(super) static ABIS: &[&dyn Abi] = &[&v0_1::V0_1];
@@ -120,6 +120,10 @@ impl<'a> Feed<'a> {
             };
             (event, payload)
         })
+    }
+
+    pub(super) fn rows_of(events: &'a Batch, rows: &Rows<'a>) -> impl Iterator<Item = &'a Row> {
+        (0..rows.len()).map(|index| &events.rows()[rows.row(index)])
     }
 
     pub(super) fn events_of(events: &'a Batch, rows: &Rows<'a>) -> impl Iterator<Item = EventRef<'a>> {

@@ -17,7 +17,7 @@ use super::{
     Verdict, VerdictKind,
 };
 use crate::cbor;
-use crate::event::{Batch, Digest, EventRef};
+use crate::event::{Batch, Digest, Row};
 
 /// The state a projection folds into, as the host keeps it. Reads see the writes before them.
 pub trait StateAccess: Send + 'static {
@@ -121,6 +121,33 @@ impl Projection {
 
     /// The same, with another deadline than that of the limits.
     pub fn apply_within(&self, call: Call, deadline: Duration) -> Outcome {
+        self.fold(call, deadline, |running, feed| self.exports.apply(running, feed))
+    }
+
+    /// Folds the same events twice, in one instance that has described itself before: what the plugin keeps in memory is
+    /// there the second time. Calls `forget` in between, so that the state forgets the first time. The fuel is that of the
+    /// second.
+    pub fn apply_in_used(&self, call: Call, forget: impl FnOnce()) -> Outcome {
+        self.fold(call, self.core.limits.deadline, |running, feed| {
+            let fuel = running.store.get_fuel()?;
+            self.exports.describe(running)?;
+            // What it answers is not asked.
+            let _ = self.exports.apply(running, feed)?;
+            forget();
+            running.store.set_fuel(fuel)?;
+            if let Some(fold) = &mut running.store.data_mut().fold {
+                fold.changed_bytes = 0;
+            }
+            self.exports.apply(running, feed)
+        })
+    }
+
+    fn fold(
+        &self,
+        call: Call,
+        deadline: Duration,
+        run: impl FnOnce(&mut Running<'_>, &Feed<'_>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Outcome {
         let Call { events, range, parameters, state } = call;
         let rows = Rows::Range(range.clone());
         let fold = Fold { events: Arc::clone(&events), range, parameters, state, changed_bytes: 0 };
@@ -128,7 +155,7 @@ impl Projection {
         let (ended, result) = match core.feed(&events, rows, self.manifest.payload_encoding) {
             Ok(feed) => {
                 let task = Task { fold: Some(fold), deadline, fuel: feed.fuel };
-                core.run(task, |call| self.exports.apply(call, &feed), |answer| core.price_of_answer(answer, |()| 0))
+                core.run(task, |running| run(running, &feed), |answer| core.price_of_answer(answer, |()| 0))
             }
             Err(failure) => (core.before_it_began(Some(fold), &failure), Err(failure)),
         };
@@ -278,11 +305,11 @@ impl Core {
             PayloadEncoding::Cbor => prices.byte,
             PayloadEncoding::Json => prices.converted_byte,
         };
-        let price = |event: EventRef<'_>| {
-            let texts = (event.stream.len() + event.event_type.len()) as u64;
-            prices.event + prices.byte * texts + payload_byte * event.payload.len() as u64
+        let price = |row: &Row| {
+            let texts = (row.stream.bytes() + row.event_type.bytes()) as u64;
+            prices.event + prices.byte * texts + payload_byte * row.payload.bytes() as u64
         };
-        Feed::events_of(events, rows).map(price).sum()
+        Feed::rows_of(events, rows).map(price).sum()
     }
 
     /// What it costs to take an answer: its error message, or else what the plugin made.

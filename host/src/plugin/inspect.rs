@@ -29,7 +29,7 @@ pub struct Inspection {
 /// Why a file is no plugin for this host; each text says what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    #[error("it is not a WebAssembly component: {message}")]
+    #[error("it is not a WebAssembly component: {}", plain(message))]
     Malformed { message: String },
     /// What was stored or examined is always a component.
     #[error("it is a core WebAssembly module, not a component")]
@@ -39,7 +39,7 @@ pub enum Refused {
         list(exports)
     )]
     Untyped { exports: Vec<String>, advice: String },
-    #[error("it is a core WebAssembly module that makes no component: {message}")]
+    #[error("it is a core WebAssembly module that makes no component: {}", plain(message))]
     Module { message: String },
     #[error(
         "it exports no interface that this host knows: it exports {}; known are {}: build it against one of these, \
@@ -57,7 +57,7 @@ pub enum Refused {
     /// It would take more time or memory to compile than a plugin may.
     #[error("it is too much to compile: {message}")]
     Bulk { message: String },
-    #[error("it does not compile or link: {message}")]
+    #[error("it does not compile or link: {}", plain(message))]
     Invalid { message: String },
 }
 
@@ -257,11 +257,24 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 fn list<T: fmt::Display>(items: &[T]) -> String {
-    let mut names: Vec<_> = items.iter().take(LISTED_MAX).map(T::to_string).collect();
+    let mut names: Vec<_> = items.iter().take(LISTED_MAX).map(|item| plain(&item.to_string())).collect();
     if items.len() > LISTED_MAX {
         names.push(format!("and {} more", items.len() - LISTED_MAX));
     }
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// What comes from a foreign file, in one line and without what a terminal would obey.
+fn plain(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().fold(String::with_capacity(words.len()), |mut plain, c| {
+        if c.is_control() {
+            plain.extend(c.escape_debug())
+        } else {
+            plain.push(c)
+        }
+        plain
+    })
 }
 
 #[cfg(test)]

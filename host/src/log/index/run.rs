@@ -15,6 +15,9 @@ use crate::log::error::Error;
 /// Sequences an entry: so many are decoded to find one.
 const SEQUENCES_MAX: usize = 4096;
 
+/// Ten billion keys. Memory is taken for what a run says before a piece of its filter is read.
+const FILTER_BLOCKS_MAX: u64 = 1 << 28;
+
 /// What a run's keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::log) enum Kind {
@@ -69,6 +72,9 @@ impl Info {
             bytes: input.u64()?,
         };
         input.end()?;
+        if info.filter_blocks > FILTER_BLOCKS_MAX {
+            return Err(Malformed("its filter is larger than any"));
+        }
         Ok(info)
     }
 
@@ -189,7 +195,7 @@ impl StreamValue {
     }
 
     pub(in crate::log) fn last_version(&self) -> Version {
-        Version((self.first_version.0 + self.count).saturating_sub(1))
+        Version(self.first_version.0.saturating_add(self.count).saturating_sub(1))
     }
 }
 

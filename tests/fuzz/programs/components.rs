@@ -1,0 +1,11 @@
+//! Fuzzes plugin files: any bytes, and real components that were bent.
+
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(init: polyfold_fuzz::libraries_may_panic(), |data: &[u8]| polyfold_fuzz::components::run(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    polyfold_fuzz::replay(polyfold_fuzz::components::run);
+}
