@@ -11,27 +11,55 @@ use super::wat::{HONEST, PROJECTION, component, projection};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        made("has_100_000_functions", || functions(100_000), expect![[r#"
+        made(
+            "has_100_000_functions",
+            || functions(100_000),
+            expect![[r#"
             refused: 422: it is too much to compile: it has 100003 functions, at most 50000 are compiled
-        "#]]),
-        made("has_a_huge_function", || one_function(&constants(1_200_000)), expect![[r#"
+        "#]],
+        ),
+        made(
+            "has_a_huge_function",
+            || one_function(&constants(1_200_000)),
+            expect![[r#"
             refused: 422: it is too much to compile: a function of it has 1199985 bytes, at most 1048576 are compiled
-        "#]]),
-        made("nests_loops_around_locals", || one_function(&loops_around_locals(1_000, 2_000)), expect![[r#"
+        "#]],
+        ),
+        made(
+            "nests_loops_around_locals",
+            || one_function(&loops_around_locals(1_000, 2_000)),
+            expect![[r#"
             refused: 422: it is too much to compile: loops in a function of it are nested 1000 deep, at most 64 are compiled
-        "#]]),
-        made("branches_to_a_table_of_places", || one_function(&branches(2_000, 1_000)), expect![[r#"
-            refused: 422: it is too much to compile: in a function of it places and variables meet 2011005 times, at most 1000000 are compiled
-        "#]]),
-        wat("nests_types_deeply", deep_types, expect![[r#"
+        "#]],
+        ),
+        made(
+            "branches_to_a_table_of_places",
+            || one_function(&branches(2_000, 1_000)),
+            expect![[r#"
+            refused: 422: it is too much to compile: in a function of it places and variables meet 6030015 times, at most 2000000 are compiled
+        "#]],
+        ),
+        wat(
+            "nests_types_deeply",
+            deep_types,
+            expect![[r#"
             refused: 422: it does not compile or link: failed to parse WebAssembly module: type nesting is too deep (at offset 0xf7)
-        "#]]),
-        made("nests_components_deeply", deep_components, expect![[r#"
-            refused: 422: it exports no interface that this host knows: it exports nothing; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do
-        "#]]),
-        wat("doubles_its_instances_at_each_level", doubling, expect![[r#"
+        "#]],
+        ),
+        made(
+            "nests_components_deeply",
+            deep_components,
+            expect![[r#"
+                refused: 422: it is too much to compile: its components are nested 101 deep, at most 100 are compiled
+            "#]],
+        ),
+        wat(
+            "doubles_its_instances_at_each_level",
+            doubling,
+            expect![[r#"
             refused: 422: it is too much to compile: it makes more than 1000 instances of what is in it
-        "#]]),
+        "#]],
+        ),
     ]
 }
 

@@ -12,10 +12,13 @@ const PLUGIN_BYTES_MAX: usize = 64 << 20;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        guest("claims_another_name", expect![[r#"
+        guest(
+            "claims_another_name",
+            expect![[r#"
             live at 2006 of 2006
             type/order.placed = 0
-        "#]]),
+        "#]],
+        ),
         wat(
             "claims_a_name_that_is_none",
             || projection(&super::wat::Parts { name: "../../log.redb", ..HONEST }),
@@ -23,18 +26,29 @@ pub(super) fn cases() -> Vec<Case> {
                 refused: 422: the plugin's manifest is not valid: "../../log.redb" is not a valid name: it must be 1 to 64 of a-z, 0-9 and -, starting with a letter
             "#]],
         ),
-        guest("paints_the_terminal", expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): error: it says: order.placed, schema version 1: ]0;all is well[2J
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: error: "it says: order.placed, schema version 1: \u001b]0;all is well\u0007\u001b[2J"
-        "#]]),
-        wat("claims_an_abi_that_it_does_not_keep", || component(&[PROJECTION], ""), expect![[r#"
+        guest(
+            "paints_the_terminal",
+            expect![[r#"
+                halted at 3 of 2006: at sequence 4 (order.placed): error: it says: order.placed, schema version 1: ?]0;all is well??[2J
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: error: "it says: order.placed, schema version 1: \u001b]0;all is well\u0007\u001b[2J"
+            "#]],
+        ),
+        wat(
+            "claims_an_abi_that_it_does_not_keep",
+            || component(&[PROJECTION], ""),
+            expect![[r#"
             refused: 422: it does not compile or link: instance export `polyfold:plugin/projection@0.1.0` does not have export `describe`
-        "#]]),
-        wat("claims_types_that_are_not_the_abis", other_types, expect![[r#"
+        "#]],
+        ),
+        wat(
+            "claims_types_that_are_not_the_abis",
+            other_types,
+            expect![[r#"
             refused: 422: the plugin cannot describe itself: it trapped: expected 0-tuple, found 1-tuple
-        "#]]),
+        "#]],
+        ),
         wat(
             "is_built_for_an_abi_that_does_not_exist",
             || component(&["polyfold:plugin/projection@9.0.0"], ""),
@@ -42,12 +56,20 @@ pub(super) fn cases() -> Vec<Case> {
                 refused: 422: it exports no interface that this host knows: it exports polyfold:plugin/projection@9.0.0; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do
             "#]],
         ),
-        wat("is_two_plugins", || component(&[PROJECTION, "polyfold:plugin/upcaster@0.1.0"], ""), expect![[r#"
+        wat(
+            "is_two_plugins",
+            || component(&[PROJECTION, "polyfold:plugin/upcaster@0.1.0"], ""),
+            expect![[r#"
             refused: 422: it exports both polyfold:plugin/projection@0.1.0 and polyfold:plugin/upcaster@0.1.0: make two plugins of it
-        "#]]),
-        wat("is_a_core_module_that_says_nothing", || "(module)".to_owned(), expect![[r#"
+        "#]],
+        ),
+        wat(
+            "is_a_core_module_that_says_nothing",
+            || "(module)".to_owned(),
+            expect![[r#"
             refused: 422: it is a core WebAssembly module that does not say which plugin it is: it exports nothing; build it with a kit of guest-sdk (`polyfold plugin new` writes a project), or with a generator of component bindings
-        "#]]),
+        "#]],
+        ),
         wat(
             "is_a_program",
             || r#"(module (memory (export "memory") 1) (func (export "_start")))"#.to_owned(),
@@ -55,15 +77,27 @@ pub(super) fn cases() -> Vec<Case> {
                 refused: 422: it is a core WebAssembly module that does not say which plugin it is: it exports memory, _start; it is a program with `_start`; build a library: `-buildmode=c-shared` in Go, `-mexec-model=reactor` in C, `crate-type = ["cdylib"]` in Rust
             "#]],
         ),
-        made("has_64_mib", || of_size(PLUGIN_BYTES_MAX), expect![[r#"
+        made(
+            "has_64_mib",
+            || of_size(PLUGIN_BYTES_MAX),
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        made("has_a_byte_more_than_64_mib", || of_size(PLUGIN_BYTES_MAX + 1), expect![[r#"
+        "#]],
+        ),
+        made(
+            "has_a_byte_more_than_64_mib",
+            || of_size(PLUGIN_BYTES_MAX + 1),
+            expect![[r#"
             refused: 413: the body is larger than 67108864 bytes
-        "#]]),
-        made("has_names_without_end", names_without_end, expect![[r#"
-            refused: 422: it exports no interface that this host knows: it exports a00000-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00001-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00002-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00003-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00004-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00005-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00006-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00007-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00008-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00009-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00010-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00011-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00012-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00013-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00014-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00015-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00016-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00017-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00018-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, a00019-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b, and 19980 more; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do
-        "#]]),
+        "#]],
+        ),
+        made(
+            "has_names_without_end",
+            names_without_end,
+            expect![[r#"
+                refused: 422: it exports no interface that this host knows: it exports a0-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b-b…, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, and 19980 more; known are polyfold:plugin/projection@0.1.0, polyfold:plugin/upcaster@0.1.0: build it against one of these, as the kits of guest-sdk do
+            "#]],
+        ),
     ]
 }
 

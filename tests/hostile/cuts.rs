@@ -29,33 +29,60 @@ const SIZES: [usize; 4] = [1, 7, 64, 8_192];
 /// As cases beside another projection all of them go well: what is wrong with them shows only when they are verified.
 pub(super) fn cases() -> Vec<Case> {
     let cases = [
-        guest("depends_on_code_addresses", expect![[r#"
+        guest(
+            "depends_on_code_addresses",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_nan_bits", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_nan_bits",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_batch_cuts", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_batch_cuts",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_map_order", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_map_order",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_random", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_random",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_the_clock", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_the_clock",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_addresses", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_addresses",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("depends_on_memory_size", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "depends_on_memory_size",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
-        guest("keeps_global", expect![[r#"
+        "#]],
+        ),
+        guest(
+            "keeps_global",
+            expect![[r#"
             live at 2006 of 2006
-        "#]]),
+        "#]],
+        ),
     ];
     cases.map(Case::without_its_state).into()
 }

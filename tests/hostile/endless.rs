@@ -11,40 +11,40 @@ pub(super) fn cases() -> Vec<Case> {
         guest(
             "loops_in_apply",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "loops_in_describe",
             expect![[r#"
-            refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
-        "#]],
+                refused: 422: the plugin cannot describe itself: it ran longer than 10 seconds
+            "#]],
         ),
         wat(
             "loops_in_start_code",
             in_start_code,
             expect![[r#"
-            refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
-        "#]],
+                refused: 422: the plugin cannot describe itself: it ran longer than 10 seconds
+            "#]],
         ),
         wat(
             "loops_behind_its_answer",
             behind_its_answer,
             expect![[r#"
-            halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            fault at 1: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                fault at 1: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         wat(
             "loops_where_memory_is_asked",
             where_memory_is_asked,
             expect![[r#"
-            halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            fault at 1: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 0 of 2006: at sequence 1 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                fault at 1: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "sleeps_for_a_century",
@@ -64,47 +64,47 @@ pub(super) fn priced() -> Vec<Case> {
         guest(
             "calls_without_end",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "scans_without_end",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "logs_without_end",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "prints_without_end",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
         guest(
             "reads_the_clock_without_end",
             expect![[r#"
-            halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 200000000
-            type/order.paid = 1
-            type/order.placed = 2
-            fault at 4: "out-of-fuel": "it used up its fuel of 200000000"
-        "#]],
+                halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
+                type/order.paid = 1
+                type/order.placed = 2
+                fault at 4: out-of-fuel: "it used up its fuel of 50000000"
+            "#]],
         ),
     ]
 }

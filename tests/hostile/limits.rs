@@ -59,12 +59,15 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// What hangs on the price of a call.
 pub(super) fn priced() -> Vec<Case> {
-    vec![guest("writes_a_million_keys", expect![[r#"
+    vec![guest(
+        "writes_a_million_keys",
+        expect![[r#"
         halted at 3 of 2006: at sequence 4 (order.placed): out-of-fuel: it used up its fuel of 50000000
         type/order.paid = 1
         type/order.placed = 2
         fault at 4: out-of-fuel: "it used up its fuel of 50000000"
-    "#]])]
+    "#]],
+    )]
 }
 
 /// `ab\xff`.

@@ -338,7 +338,10 @@ mod tests {
         let given = r#"(component $twice (import "c" (component $c)) (instance (instantiate $c)) (instance (instantiate $c)))
             (instance (instantiate $twice (with "c" (component $one))))"#;
         check(given, 5);
-        check("(component $in (alias outer 1 0 (component $c)) (instance (instantiate $c))) (instance (instantiate $in))", 3);
+        check(
+            "(component $in (alias outer 1 0 (component $c)) (instance (instantiate $c))) (instance (instantiate $in))",
+            3,
+        );
         let exported = r#"(component $out (component $c (core module $m) (core instance (instantiate $m))) (export "c" (component $c)))
             (instance $i (instantiate $out)) (alias export $i "c" (component $c)) (instance (instantiate $c))"#;
         check(exported, 3);
