@@ -45,6 +45,7 @@ fn help_names_every_command_and_exit_code() {
               projection   Create, query and check projections
               log          Show and check the event log
               token        Make, list and revoke tokens for clients on other machines
+              trust        Say whose plugins are trusted, and whether only those may be installed and run
               config       Show every setting, its value, and where it comes from
               completions  Print a completion script for a shell
               help         Print this message or the help of the given subcommand(s)
@@ -288,7 +289,6 @@ fn plugins_are_checked_listed_and_removed() {
         "plugin install renames.wasm",
         "plugin install renames.wasm",
         "plugin install traps.wasm",
-        "plugin inspect renames",
         "plugin inspect nothing",
         "projection create traps",
         "plugin remove traps",
@@ -312,21 +312,13 @@ fn plugins_are_checked_listed_and_removed() {
             ! error: refused.wasm: it imports what this host does not offer: test:outside/network@0.1.0 (not known here: satisfy it inside the component, with `wac plug` or `wasm-tools compose`)
             exit 4
             $ plugin install renames.wasm
-            upcaster renames@0.1.0 installed, digest DIGEST
+            upcaster renames@0.1.0 installed, digest DIGEST, unsigned
             exit 0
             $ plugin install renames.wasm
-            upcaster renames@0.1.0 was installed before, digest DIGEST
+            upcaster renames@0.1.0 was installed before, digest DIGEST, unsigned
             exit 0
             $ plugin install traps.wasm
-            projection traps@0.1.0 installed, digest DIGEST
-            exit 0
-            $ plugin inspect renames
-            plugin     renames@0.1.0, upcaster
-            makes      order.placed becomes order.created
-            digest     DIGEST
-            ABI        0.1.0, exported as polyfold:plugin/upcaster@0.1.0
-            imports    polyfold:plugin/types@0.1.0, wasi:io/poll@0.2.6, wasi:io/error@0.2.6, wasi:io/streams@0.2.6, wasi:cli/environment@0.2.6, wasi:cli/exit@0.2.6, wasi:cli/stdin@0.2.6, wasi:cli/stdout@0.2.6, wasi:cli/stderr@0.2.6, wasi:cli/terminal-input@0.2.6, wasi:cli/terminal-output@0.2.6, wasi:cli/terminal-stdin@0.2.6, wasi:cli/terminal-stdout@0.2.6, wasi:cli/terminal-stderr@0.2.6
-            step       order.placed from schema version 1 to 2 as order.created
+            projection traps@0.1.0 installed, digest DIGEST, unsigned
             exit 0
             $ plugin inspect nothing
             ! error: no plugin "nothing" is installed; `polyfold plugin list` shows those that are
@@ -427,6 +419,7 @@ fn projections_live_from_create_to_delete() {
             $ projection faults halting
             sequence 2  order/1  order.placed v1  error: it says: order.placed, schema version 1: the payload says that it is bad
               plugin: DIGEST
+              fuel:
             exit 0
             $ projection faults counts
             ! projection "counts" has no faults
@@ -448,7 +441,7 @@ fn projections_live_from_create_to_delete() {
             projection counts: 3 entries at sequence 3, live
             exit 0
             $ projection verify counts
-            projection "counts" is sound: 3 entries at sequence 3, rebuilt with other batch sizes to the same digest DIGEST
+            projection "counts" is sound: 3 entries at sequence 3, rebuilt with other batch sizes, by code compiled anew, to the same digest DIGEST; 1 batch folded by both compilations, with the same fuel
             exit 0
             $ projection create keeps-global
             projection keeps-global: 2 entries at sequence 3, live

@@ -1,4 +1,4 @@
-//! The flights example runs as its README says and ends with the true figures.
+//! The examples run as their READMEs say: that of the flights ends with the true figures, that of receipts finds every change.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,4 +30,18 @@ fn the_flights_example_counts_january() {
     assert!(stdout.contains("imported 0 events, 53,487 were there before"), "{stdout}");
     assert!(stdout.contains("the log is sound: 53,488 events"), "{stdout}");
     assert!(stdout.contains("projection \"on-time\" is sound"), "{stdout}");
+}
+
+#[test]
+fn the_receipts_example_finds_every_change() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let plugins = guests::path("on-time");
+    let mut command = Command::new("bash");
+    command.arg("examples/receipts/run.sh").current_dir(top);
+    command.env("POLYFOLD", PROGRAM).env("POLYFOLD_PLUGINS", plugins.parent().unwrap());
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert_eq!(stdout.matches("error: ").count(), 6, "{stdout}");
+    assert!(stdout.trim_end().ends_with("Everything that was changed was refused, and by its name."), "{stdout}");
 }

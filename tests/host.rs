@@ -8,6 +8,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use polyfold::cbor;
 use polyfold::engine::{
+    Quota,
     Append, BadLine, Engine, Error, FaultPolicy, Imported, Installed, NewProjection, Options, Phase, Watch,
 };
 use polyfold::event::{EventId, EventType, NewEvent, PluginName, StreamName};
@@ -63,6 +64,7 @@ pub(crate) fn projection(name: &str, plugin: &str) -> NewProjection {
         fuel_per_event: None,
         memory_bytes: None,
         sync: false,
+        quota: Quota::default(),
     }
 }
 

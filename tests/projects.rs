@@ -311,6 +311,7 @@ fn dev_shows_what_a_build_changes() {
         projection ledger: does not serve, halted at sequence 3 (booked): error: it says: booked, schema version 1: this amount is refused, 2 entries at sequence 2
           sequence 3  account/1  booked v1  error: it says: booked, schema version 1: this amount is refused
             plugin: DIGEST
+            fuel:
         ! error: this build does not serve: projection "ledger" is halted at sequence 3 (booked): error: it says: booked, schema version 1: this amount is refused
         exit 1
         # the fault mended
@@ -360,6 +361,8 @@ fn dev_shows_what_an_upcaster_makes_of_events() {
         projection counts: does not serve, halted at sequence 2 (order.placed): error: upcaster renames@0.1.0: it says: order.placed, schema version 1: the payload says that it is bad, 2 entries at sequence 1
           sequence 2  order/1  order.placed v1  error: upcaster renames@0.1.0: it says: order.placed, schema version 1: the payload says that it is bad
             plugin: DIGEST
+            upcasters: DIGEST
+            fuel:
         ! error: this build does not serve: projection "counts" is halted at sequence 2 (order.placed): error: upcaster renames@0.1.0: it says: order.placed, schema version 1: the payload says that it is bad
         exit 1
     "#]].assert_eq(&said);

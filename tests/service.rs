@@ -2,10 +2,10 @@
 
 mod access;
 mod appending;
-mod client;
+pub(crate) mod client;
 mod following;
 mod limits;
 mod metrics;
-mod server;
+pub(crate) mod server;
 mod stopping;
 mod upgrading;

@@ -46,10 +46,15 @@ pub enum Error {
 /// # Errors
 /// [`Error::TooPrecise`] for an integer that no 64 bits hold: as a float it would lose digits without a word.
 pub fn from_json(text: &str) -> Result<Payload, Error> {
+    payload(canonical_from_json(text)?)
+}
+
+/// The same of any size, for what is no payload.
+pub fn canonical_from_json(text: &str) -> Result<Vec<u8>, Error> {
     if let Some(integer) = json::too_large_integer(text) {
         return Err(Error::TooPrecise(integer.to_owned()));
     }
-    payload(parse::parse(text, true)?)
+    parse::parse(text, true)
 }
 
 /// Makes a CBOR item of what [`to_json`] wrote, with the keys of each map as they stand: a plugin's value need not be

@@ -12,12 +12,15 @@ mod plugin;
 mod project;
 mod projection;
 mod read;
+mod receipt;
+mod registry;
 mod selection;
 mod serve;
 mod settings;
 mod tail;
 mod token;
 mod toml;
+mod trust;
 mod wait;
 
 use std::io::IsTerminal as _;
@@ -80,9 +83,15 @@ enum Command {
     /// Show and check the event log.
     #[command(subcommand)]
     Log(log::Command),
+    /// Check receipts and proofs, and show the key that signs those of this host.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
     /// Make, list and revoke tokens for clients on other machines.
     #[command(subcommand)]
     Token(token::Command),
+    /// Say whose plugins are trusted, and whether only those may be installed and run.
+    #[command(subcommand)]
+    Trust(trust::Command),
     /// Show every setting, its value, and where it comes from.
     Config(config::Config),
     /// Print a completion script for a shell.
@@ -124,7 +133,8 @@ pub fn main() -> ExitCode {
     start_logging(&settings, matches!(arguments.command, Command::Serve(_)));
     // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    let options = Options { lock_wait: settings.lock_wait, ..Options::default() };
+    let (lock_wait, require_signature) = (settings.lock_wait, settings.require_signature);
+    let options = Options { lock_wait, require_signature, ..Options::default() };
     let mut context = Context { settings, options, output };
     let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
@@ -145,7 +155,9 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),
+        Command::Receipt(command) => command.run(context),
         Command::Token(command) => command.run(context),
+        Command::Trust(command) => command.run(context),
         Command::Config(config) => config.run(context),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -155,9 +167,9 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
     }
 }
 
-/// The commands say themselves what matters, so only a host logs unasked.
+/// The commands say themselves what matters, so only a host logs unasked; but that files were lost nobody else says.
 fn start_logging(settings: &Settings, is_host: bool) {
-    let default = if is_host { "info" } else { "off" };
+    let default = if is_host { "info" } else { "off,polyfold::engine::states=warn" };
     let filter = settings.log.as_deref().unwrap_or(default);
     let filter = tracing_subscriber::EnvFilter::try_new(filter);
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));

@@ -1,6 +1,8 @@
 //! A storage that loses power or room: it keeps what is live and what is durable apart, is cut at any sync, and knows its
 //! holes.
 
+pub(crate) mod faulty;
+
 use std::collections::BTreeSet;
 use std::io::{self, Error, ErrorKind};
 use std::sync::{Arc, Mutex};

@@ -4,18 +4,24 @@
 //! data directory
 //! ├── lock              held by the one process that has the directory open, with its process id
 //! ├── log.redb          the event log
-//! ├── catalogue.json    which plugins are installed and which projections run
+//! ├── log.tree          roots of its event tree; safe to delete
+//! ├── host-key          the key that signs receipts, for its owner only
+//! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
+//! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
-//! ├── projections/      NAME/IDENTITY.redb, one state each
+//! ├── projections/      NAME/IDENTITY.redb, one state each; IDENTITY.redb.damaged, one that was set aside
 //! ├── socket            where a host is listening, while there is one (the server's)
-//! └── tokens.json       the digests of bearer tokens (the server's)
+//! └── tokens.json       the digests of bearer tokens, with a checksum (the server's)
 //! ```
 
 mod append;
 mod catalogue;
+mod code;
 mod compare;
+mod debug;
 mod error;
+mod explain;
 mod faults;
 mod feed;
 mod head;
@@ -29,14 +35,24 @@ mod lock;
 mod metrics;
 mod operate;
 mod outlet;
+mod patience;
 mod plugins;
 mod portion;
+mod probe;
+mod prober;
 mod progress;
+mod quarantine;
+mod quota;
 mod reading;
+mod receipt;
 mod recent;
+mod redrive;
 mod render;
 mod replay;
 mod running;
+pub mod sealed;
+mod share;
+mod signature;
 mod sizing;
 mod source;
 mod space;
@@ -44,15 +60,18 @@ mod states;
 mod status;
 mod sync;
 mod trace;
+mod trust;
 mod upcasters;
 mod upgrade;
 mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection};
+pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
+pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
+pub use explain::{COSTLY_EVENTS_MAX, CostlyEvent, Explained};
 pub use head::HeadWatch;
 pub use identity::Deployment;
 pub use import::{BadLine, Imported, Watch};
@@ -60,10 +79,20 @@ pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
-pub use plugins::Installed;
+pub use plugins::{Installed, Offer};
 pub use progress::{Phase, Progress};
+pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
+pub use receipt::{
+    Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue,
+    Receipt, Refusal, StateReceipt, check_document,
+};
+pub use redrive::Which;
 pub use render::event_to_json;
+pub use share::{InvalidShare, Share};
+#[cfg(test)]
+pub(crate) use signature::tests::Pair;
+pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
@@ -72,17 +101,18 @@ pub use trace::{
     BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
     Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
 };
+pub use trust::{PluginSignature, Publisher, Signer, Standing};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};
 pub use upgrade::{Beside, Upgrade};
-pub use verify::{Difference, Verification};
+pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
     Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
 };
 pub use crate::plugin::{
-    Compiling, Error as PluginError, Inspection, Plugin, ProjectionManifest, Refused as RefusedPlugin, StateEncoding,
-    Step, UpcasterManifest, View,
+    Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
+    ProjectionManifest, Refused as RefusedPlugin, Sections, StateEncoding, Step, UpcasterManifest, View,
 };
 
 /// Reads the imports and exports of a component, or of what a core module makes, without a data directory.
@@ -90,9 +120,19 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Error> {
     Ok(plugin::inspect(bytes)?)
 }
 
+/// Lists what is in a plugin's file, which is neither compiled nor run.
+pub fn contents(bytes: &[u8]) -> Result<Contents, Error> {
+    Ok(plugin::contents(bytes)?)
+}
+
+/// The memory that an instance of a plugin may have unless a projection says otherwise.
+pub const MEMORY_BYTES_MAX: usize = plugin::Limits::MEMORY_BYTES;
+
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
-pub use crate::state::{Changes, Checkpoint, Error as StateError, Fault, Reader, Size};
+pub use crate::state::{
+    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size,
+};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -105,8 +145,11 @@ use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
+use prober::Prober;
+use quota::Gauges;
 use running::Running;
 use states::States;
+use trust::Trust;
 
 /// What a user may set about an engine.
 #[derive(Clone, Debug)]
@@ -116,12 +159,25 @@ pub struct Options {
     pub lock_wait: std::time::Duration,
     /// What this process is, for whoever finds the directory in use; may be empty.
     pub holder: String,
+    /// The wall time of one call of a plugin, in steps of a tenth of a second. What passes it is paused and tried again.
+    pub call_deadline: std::time::Duration,
+    /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
+    pub probe: Option<Share>,
+    /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
+    pub require_signature: bool,
 }
 
 impl Default for Options {
     /// Ten seconds: most commands are done by then, and a person has not yet given up.
     fn default() -> Self {
-        Self { log: log::Options::default(), lock_wait: std::time::Duration::from_secs(10), holder: String::new() }
+        Self {
+            log: log::Options::default(),
+            lock_wait: std::time::Duration::from_secs(10),
+            holder: String::new(),
+            call_deadline: plugin::Limits::DEADLINE,
+            probe: None,
+            require_signature: false,
+        }
     }
 }
 
@@ -131,6 +187,11 @@ pub struct Engine {
     plugins: plugin::Store,
     loaded: Mutex<BTreeMap<Digest, plugin::Plugin>>,
     sandbox: plugin::Sandbox,
+    call_deadline: std::time::Duration,
+    prober: Option<Prober>,
+    key: receipt::KeyFile,
+    trust: Trust,
+    opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
     // Last, so that it is dropped last.
@@ -158,13 +219,17 @@ impl Engine {
         let lock = Lock::acquire(dir, options.lock_wait, &options.holder)?;
         let (log, file) = (dir.join("log.redb"), dir.join("catalogue.json"));
         let catalogue = Catalogue::open(&file)?;
+        let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
         if !log.exists() && !catalogue.content().projections.is_empty() {
             return Err(Error::LogMissing { log, catalogue: file });
         }
+        states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
+        let opened = status::Opened::now(log.head().sequence);
         let hub = Hub {
             catalogue,
             running: Running::default(),
+            gauges: Gauges::default(),
             recent: Arc::default(),
             states: States::new(dir.join("projections"), Arc::clone(&log)),
             writer: Writer::start(Arc::clone(&log)),
@@ -174,11 +239,17 @@ impl Engine {
             hub: Arc::new(hub),
             plugins: plugin::Store::open(&dir.join("plugins"))?,
             loaded: Mutex::default(),
+            opened,
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
+            call_deadline: options.call_deadline,
+            prober: options.probe.map(Prober::new).transpose()?,
+            key: receipt::KeyFile::new(dir),
+            trust,
             starting: Mutex::default(),
             lock,
         };
         engine.purge()?;
+        engine.remove_unknown_snapshots();
         engine.start_sync();
         Ok(engine)
     }

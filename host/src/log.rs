@@ -20,6 +20,7 @@ mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod verify;
 mod writer;
 
@@ -29,6 +30,8 @@ pub use plan::Transaction;
 pub use reader::{Page, Query, Reader};
 pub use stats::Stats;
 pub use tables::{Head, LogId};
+pub use tree::recompute::Recomputed;
+pub use tree::{EventProof, event_leaf};
 pub use verify::Verified;
 
 use std::path::{Path, PathBuf};
@@ -37,7 +40,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::StorageBackend;
 
 use self::state::Shared;
+use self::tree::roots::Roots;
 use self::writer::Writer;
+use crate::event::{Digest, Sequence};
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
@@ -66,6 +71,7 @@ pub struct Log {
     storage: storage::Storage,
     shared: Shared,
     writer: Mutex<Writer>,
+    roots: Mutex<Roots>,
 }
 
 impl std::fmt::Debug for Log {
@@ -81,7 +87,7 @@ impl Log {
         let database = file::open(path, &name, options)?;
         let again = (path.to_owned(), name.clone(), options.clone());
         // Whatever becomes of the file meanwhile, a new log is never made in its place.
-        let open = Box::new(move || file::open_existing(&again.0, &again.1, &again.2));
+        let open = Box::new(move || file::open_again(&again.0, &again.1, &again.2));
         Self::over(name, Some(path.to_owned()), storage::Storage::new(database, open), options)
     }
 
@@ -108,8 +114,9 @@ impl Log {
     fn over(name: String, path: Option<PathBuf>, storage: storage::Storage, options: &Options) -> Result<Self, Error> {
         let (state, writer) = file::guarded(&name, || file::load(&storage, &name))?;
         let id = state.meta.id;
+        let roots = Mutex::new(Roots::new(id, path.as_deref()));
         let (shared, writer) = (Shared::new(state), Mutex::new(writer));
-        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer })
+        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer, roots })
     }
 
     pub fn id(&self) -> LogId {
@@ -136,7 +143,7 @@ impl Log {
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
         let (transaction, state) = self.snapshot()?;
-        Reader::new(&transaction, &state)
+        Reader::new(&transaction, &state, self.storage.failing())
     }
 
     /// What the file holds now. A storage that has failed is opened anew, unless the writer is about to do so.
@@ -164,7 +171,8 @@ impl Log {
     /// After a failure of the storage nothing can be read or written until it is opened anew. What a failed commit left
     /// is then there as a whole or not at all. That it cannot be opened yet is found out by whoever comes next.
     fn reopen_after(&self, error: &Error, writer: &mut Writer) {
-        if !matches!(error, Error::Storage(_)) {
+        // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
+        if !matches!(error, Error::Storage(_) | Error::Damaged { .. }) {
             return;
         }
         let reopened = self.shared.exchange(|head| {
@@ -189,6 +197,31 @@ impl Log {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The root of the event tree over the first `at` events, which must not lie beyond the head.
+    ///
+    /// The first to ask reads the whole log once; from then on one run of 1,024 events is read at most, beside what is new.
+    pub fn event_root(&self, at: Sequence) -> Result<Digest, Error> {
+        file::guarded(&self.name, || self.lock_roots().root(&self.reader()?, at))
+    }
+
+    /// Proves that an event is among the first `at`: neither may lie beyond the head, nor the event beyond `at`, nor be 0.
+    pub fn prove_event(&self, sequence: Sequence, at: Sequence) -> Result<EventProof, Error> {
+        file::guarded(&self.name, || self.lock_roots().prove(&self.reader()?, sequence, at))
+    }
+
+    /// Chain head and event root of the first `at` events, which must not lie beyond the head, from their bytes alone: what
+    /// blocks and other files say of them is not believed.
+    ///
+    /// Calls `progress` with the last sequence walked, every few thousand events. The error names the place.
+    pub fn recompute(&self, at: Sequence, progress: &mut dyn FnMut(Sequence)) -> Result<Recomputed, Error> {
+        file::guarded(&self.name, || tree::recompute::recompute(&self.reader()?, at, progress))
+    }
+
+    fn lock_roots(&self) -> MutexGuard<'_, Roots> {
+        // What a panic left behind is whole: a root is added when it is there.
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The file, if the log is in one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -196,13 +229,14 @@ impl Log {
 
     /// What the log takes of its file.
     pub fn stats(&self) -> Result<Stats, Error> {
-        file::guarded(&self.name, || stats::collect(self))
+        self.storage.failing().noting(file::guarded(&self.name, || stats::collect(self)))
     }
 
     /// Reads the whole log and recomputes all that can be: checksums, digests, chain, versions, times and both indexes.
     ///
     /// Calls `progress` with the last sequence checked, every few thousand events. The error names the place.
     pub fn verify(&self, progress: &mut dyn FnMut(crate::event::Sequence)) -> Result<Verified, Error> {
-        file::guarded(&self.name, || verify::verify(&self.reader()?, progress))
+        let verified = file::guarded(&self.name, || verify::verify(&self.reader()?, progress));
+        self.storage.failing().noting(verified)
     }
 }

@@ -11,9 +11,11 @@ use std::borrow::Cow;
 
 mod abi;
 mod background;
+mod bill;
 mod cache;
 mod call;
 mod compiler;
+mod contents;
 mod failure;
 mod host;
 mod inspect;
@@ -21,6 +23,7 @@ mod limits;
 mod manifest;
 mod meter;
 mod output;
+mod price;
 mod sandbox;
 mod settings;
 mod store;
@@ -41,14 +44,21 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, Refused> {
     inspect::inspect(&component(bytes)?).map(|(inspection, _)| inspection)
 }
 
+/// Lists what is in a file: nothing is compiled or run.
+pub fn contents(bytes: &[u8]) -> Result<Contents, Refused> {
+    contents::read(bytes, inspect(bytes))
+}
+
 pub use background::lower_priority;
 pub use call::{Call, Outcome, Projection, StateAccess, StateError, Upcaster, Usage};
 pub use compiler::Compiling;
+pub use contents::{Contents, Dependency, Extent, Import, Module, Producer, Sections};
 pub use failure::{Failure, LoadError, Mishap, Verdict, VerdictKind};
 pub use inspect::{Inspection, Kind, Refused, RefusedImport};
-pub use limits::Limits;
+pub use limits::{HOST_CALL_PRICES, Limits};
 pub use manifest::{InvalidManifest, PayloadEncoding, ProjectionManifest, StateEncoding, Step, UpcasterManifest, View};
 pub use output::{LogLevel, LogMessage, Output};
+pub use price::Prices;
 pub use sandbox::{Plugin, Sandbox};
 pub use store::{Error, Store};
 pub use v0_1::VERSION as ABI_V0_1;

@@ -6,6 +6,7 @@ mod answer;
 mod changes;
 mod compare;
 mod connection;
+mod contents;
 pub mod data;
 mod events;
 mod gate;
@@ -15,10 +16,12 @@ mod log;
 mod metrics;
 pub mod model;
 mod openapi;
+pub mod origin;
 mod params;
 mod plugins;
 pub mod problem;
 mod projections;
+mod receipts;
 mod serve;
 mod service;
 mod sse;
@@ -26,6 +29,7 @@ mod state;
 mod tls;
 mod tokens;
 mod trace;
+mod trust;
 mod wire;
 
 pub use access::{Access, Door};
@@ -123,19 +127,33 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(events::read::stream))
         .routes(routes!(plugins::install, plugins::list))
         .routes(routes!(plugins::examine))
+        .routes(routes!(contents::of_file))
+        .routes(routes!(contents::of_plugin))
+        .routes(routes!(trust::show, trust::require))
+        .routes(routes!(trust::add))
+        .routes(routes!(trust::remove))
         .routes(routes!(plugins::inspect, plugins::remove))
         .routes(routes!(trace::upcaster))
         .routes(routes!(projections::create, projections::list))
         .routes(routes!(projections::show, projections::delete))
         .routes(routes!(projections::faults))
+        .routes(routes!(projections::quarantine::list))
+        .routes(routes!(projections::debug::debug))
+        .routes(routes!(projections::explain::explain))
         .routes(routes!(projections::operate::rebuild))
         .routes(routes!(projections::operate::upgrade))
+        .routes(routes!(projections::operate::quota))
         .routes(routes!(projections::operate::promote))
         .routes(routes!(projections::operate::rollback))
         .routes(routes!(projections::operate::abandon))
         .routes(routes!(projections::operate::verify))
         .routes(routes!(compare::compare))
         .routes(routes!(trace::projection))
+        .routes(routes!(receipts::of_projection))
+        .routes(routes!(receipts::entry))
+        .routes(routes!(receipts::event))
+        .routes(routes!(receipts::key))
+        .routes(routes!(receipts::check))
         .routes(routes!(state::scan))
         .routes(routes!(state::get))
         .routes(routes!(state::view))

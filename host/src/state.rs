@@ -3,10 +3,12 @@
 
 mod changes;
 mod commit;
+mod costs;
 mod digest;
 mod marks;
 mod opening;
 mod overlay;
+mod quarantine;
 mod reader;
 mod storage;
 mod store;
@@ -17,9 +19,11 @@ mod tests;
 
 pub use changes::Changes;
 pub use commit::Prepared;
+pub use costs::{CallCost, Costs};
 pub use digest::StateDigest;
 pub use marks::Marks;
 pub use overlay::Overlay;
+pub use quarantine::{SetAside, SetAsideTotals};
 pub use reader::Reader;
 pub use store::{Checkpoint, Fault, Size, Store};
 pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};
@@ -39,6 +43,19 @@ impl Error {
     /// Whether somebody else has the file open.
     pub fn is_in_use(&self) -> bool {
         matches!(self, Self::Unusable { problem, .. } if problem == IN_USE)
+    }
+
+    /// Whether the file itself is at fault: another one made from the log in its place is sound.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Unusable { .. }) && !self.is_in_use()
+    }
+
+    /// What is wrong, without a way out.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Unusable { path, problem } => format!("{}: {problem}", path.display()),
+            Self::Storage { path, source } => format!("{}: {source}", path.display()),
+        }
     }
 
     /// Whether the disk has no room for what was to be written.

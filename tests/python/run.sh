@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tries a running host from outside with clients that others wrote: schemathesis against the OpenAPI document, and the
-# CloudEvents SDK. Needs Python 3.10 with venv, and packages from PyPI; where they cannot be had, it says so and passes.
+# CloudEvents SDK; and the digest of a state against a second implementation of it. Needs Python 3.10 with venv, and
+# packages from PyPI; where they cannot be had, it says so and passes.
 # Takes POLYFOLD and POLYFOLD_PLUGINS as examples/flights/run.sh does, and SEED.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -58,6 +59,9 @@ for projection in on-time event-counts; do "$POLYFOLD" --quiet projection create
 "$POLYFOLD" --quiet projection create spare --plugin event-counts
 
 failed=
+say "The digest of a state, by a program that has only its description"
+"$venv/bin/python" "$POLYFOLD_TESTS/state_tree.py" || failed="$failed, the digest of a state"
+
 say "CloudEvents SDK"
 "$venv/bin/python" "$POLYFOLD_TESTS/cloudevents_client.py" "$url" || failed="$failed, the CloudEvents client"
 

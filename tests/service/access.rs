@@ -104,8 +104,14 @@ fn a_token_for_a_category_sees_nothing_else() {
         };
         assert_eq!(sent.data["data"], json!(4));
 
+        assert_eq!(limited.get("/events/1/proof").await.0, 403, "a proof shows the event");
+        assert_eq!(limited.get("/events/2/proof").await.1["event"]["sequence"], json!(2));
+        assert_eq!(limited.get("/events/9/proof").await.0, 404);
+        let (_, key) = limited.get("/key").await;
+        assert_eq!(owner.get("/events/1/proof?payload=false").await.1["key"], key["key"]);
+
         // A state made of everything says more than the token may know.
-        for path in ["state", "state/type/placed", "views/types", "changes"] {
+        for path in ["state", "state/type/placed", "views/types", "changes", "receipt", "proof/type/placed"] {
             assert_eq!(limited.get(&format!("/projections/event-counts/{path}")).await.0, 403, "{path}");
         }
         let (_, placed) = owner.get("/projections/event-counts/state/type/placed?min_sequence=4").await;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyfold::engine::{Engine, FaultPolicy, NewProjection};
+use polyfold::engine::{Engine, FaultPolicy, NewProjection, Quota};
 use polyfold::event::{Batch, PluginName};
 use polyfold::plugin::{Call, Limits, Plugin, Projection, Sandbox, StateAccess, StateError};
 
@@ -97,6 +97,7 @@ fn prepare(engine: &Engine, language: &'static str, bytes: &[u8]) -> Guest {
         fuel_per_event: None,
         memory_bytes: None,
         sync: false,
+            quota: Quota::default(),
     };
     engine.create(&new).unwrap();
     let digest = installed.digest.parse().unwrap();

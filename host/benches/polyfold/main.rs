@@ -16,10 +16,13 @@ mod data;
 mod languages;
 mod latency;
 mod open;
+mod prices;
 mod rebuild;
+mod receipts;
 mod report;
 mod size;
 mod sqlite;
+mod tree;
 
 use std::path::Path;
 
@@ -28,10 +31,13 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
+    ("tree", tree::run),
+    ("prices", prices::run),
+    ("receipts", receipts::run),
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),

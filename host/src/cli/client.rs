@@ -11,7 +11,7 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, Method, Request, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::client::conn::http1::SendRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,8 +45,12 @@ enum Way {
 pub(super) enum Content {
     Nothing,
     Json(Vec<u8>),
-    /// A plugin's file.
-    Component(Vec<u8>),
+    Cbor(Vec<u8>),
+    /// A plugin's file, and what goes along.
+    Component {
+        bytes: Vec<u8>,
+        headers: HeaderMap,
+    },
     /// Lines of JSON, as they lie in the file.
     Lines {
         lines: Body,
@@ -77,6 +81,10 @@ impl Client {
 
     pub(super) fn post<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Error> {
         self.ask(Method::POST, path, Content::json(body))
+    }
+
+    pub(super) fn put<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.ask(Method::PUT, path, Content::json(body))
     }
 
     /// Sends one request and reads its whole answer.
@@ -112,9 +120,25 @@ impl Client {
         content: Content,
         mut watch: impl FnMut(&P),
     ) -> Result<T, Error> {
-        let request = request(Method::POST, path, EVENT_STREAM, content);
+        self.follow(request(Method::POST, path, EVENT_STREAM, content), &mut watch)
+    }
+
+    /// Asks for something that takes a while and changes nothing.
+    pub(super) fn look<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        mut watch: impl FnMut(&Progress),
+    ) -> Result<T, Error> {
+        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing), &mut watch)
+    }
+
+    fn follow<P: DeserializeOwned, T: DeserializeOwned>(
+        &mut self,
+        request: Request<Body>,
+        watch: &mut impl FnMut(&P),
+    ) -> Result<T, Error> {
         let Self { way, runtime } = self;
-        runtime.block_on(async { Events::of(way.send(request).await?).outcome(&mut watch).await })
+        runtime.block_on(async { Events::of(way.send(request).await?).outcome(watch).await })
     }
 
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.
@@ -158,7 +182,12 @@ fn request(method: Method, path: &str, accept: &'static str, content: Content) -
     let request = match content {
         Content::Nothing => request.body(Body::empty()),
         Content::Json(json) => request.header(CONTENT_TYPE, "application/json").body(Body::from(json)),
-        Content::Component(bytes) => request.header(CONTENT_TYPE, "application/wasm").body(Body::from(bytes)),
+        Content::Cbor(cbor) => request.header(CONTENT_TYPE, "application/cbor").body(Body::from(cbor)),
+        Content::Component { bytes, headers } => {
+            let request = request.header(CONTENT_TYPE, "application/wasm");
+            let with_all = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+            with_all.body(Body::from(bytes))
+        }
         Content::Lines { lines, is_gzip } => {
             let request = request.header(CONTENT_TYPE, NDJSON);
             let packed = is_gzip.then(|| HeaderValue::from_static("gzip"));

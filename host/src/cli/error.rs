@@ -45,6 +45,9 @@ pub(super) enum Error {
     /// A program or package that a build needs is not on this machine.
     #[error("{0}")]
     Missing(String),
+    /// Nothing is there under the name that was given.
+    #[error("{0}")]
+    NotFound(String),
     /// The work could not be brought to its end.
     #[error("{0}")]
     Incomplete(String),
@@ -81,6 +84,7 @@ impl Error {
             Self::Problem(problem) | Self::Plugin { problem, .. } => of_problem(problem.code),
             Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Broken(_) | Self::Panic => 1,
             Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
             Self::Unreadable { .. } | Self::Refused(_) | Self::BadTrace { .. } => 4,
             Self::BadLine { .. } | Self::Payload(_) => 4,
             Self::Found(_) => 5,
@@ -97,10 +101,21 @@ fn of_problem(code: Code) -> u8 {
         C::NotAcceptable | C::UnsupportedMediaType => 1,
         C::ProjectionUnavailable | C::NotReached | C::DiskFull | C::ShuttingDown | C::Busy | C::Internal => 1,
         C::InvalidRequest | C::InvalidParameters | C::AmbiguousPlugin => 2,
-        C::UnknownPlugin | C::UnknownProjection | C::UnknownView | C::UnknownKey | C::UnknownToken => 3,
+        C::UnknownPublisher
+        | C::UnknownPlugin
+        | C::UnknownProjection
+        | C::UnknownView
+        | C::UnknownKey
+        | C::UnknownEvent
+        | C::UnknownToken => 3,
         C::NoOtherState => 3,
-        C::TooLarge | C::Conflict | C::IdTaken | C::InvalidEvent | C::InvalidLine => 4,
-        C::PluginRefused | C::PluginInUse | C::WrongKind | C::ProjectionExists => 4,
+        C::TooLarge | C::Conflict | C::IdTaken | C::InvalidEvent | C::InvalidLine | C::InvalidReceipt => 4,
+        C::UntrustedPlugin
+        | C::PublisherExists
+        | C::PluginRefused
+        | C::PluginInUse
+        | C::WrongKind
+        | C::ProjectionExists => 4,
         C::NotCaughtUp | C::RefusedByProjection => 4,
         C::Damaged => 5,
     }

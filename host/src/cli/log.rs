@@ -1,10 +1,12 @@
 //! `log`: the state of the event log.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::Context;
+use super::client::Query;
 use super::error::Error;
 use super::output::{count, show, size};
+use super::receipt::Writing;
 use crate::server::model::{Log, VerifiedLog};
 
 #[derive(Debug, Subcommand)]
@@ -13,6 +15,18 @@ pub(super) enum Command {
     Status,
     /// Read the whole log and recompute every checksum, digest, version and index.
     Verify,
+    /// Prove that an event is in the log, to who has nothing of it: a signed receipt of the log, the event, and its path.
+    Prove(Prove),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prove {
+    sequence: u64,
+    /// Leave the payload out; its digest stands for it.
+    #[arg(long)]
+    without_payload: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 impl Command {
@@ -20,7 +34,16 @@ impl Command {
         match self {
             Self::Status => status(context),
             Self::Verify => verify(context),
+            Self::Prove(prove) => prove.run(context),
         }
+    }
+}
+
+impl Prove {
+    fn run(self, context: &mut Context) -> Result<(), Error> {
+        let query = Query::of(format!("/events/{}/proof", self.sequence)).with("payload", !self.without_payload);
+        let document = context.connect()?.get(query.path())?;
+        self.writing.write(context, &document)
     }
 }
 

@@ -3,9 +3,15 @@
 pub(super) mod check;
 pub(super) mod compare;
 pub(super) mod create;
+mod debug;
+mod explain;
+mod quarantine;
+mod quota;
 mod read;
+mod receipt;
 mod status;
 mod upgrade;
+mod verify;
 
 use clap::{Subcommand, ValueEnum};
 
@@ -31,10 +37,17 @@ pub(super) enum Command {
     Scan(read::Scan),
     /// List the events on which the projection failed.
     Faults { name: String },
+    /// List the streams that the projection has set aside since an event of theirs failed.
+    Quarantine(quarantine::Quarantine),
+    /// Run the plugin on one event once more, over the state right before it, and print what it does.
+    Debug(debug::Debug),
+    Explain(explain::Explain),
     /// Build the state anew beside the one that serves, then switch.
     Rebuild { name: String },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
     Upgrade(upgrade::Upgrade),
+    /// Show or change what a projection may use of fuel and of room; over quota it rests.
+    Quota(quota::Change),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -48,8 +61,12 @@ pub(super) enum Command {
         #[arg(long)]
         previous: bool,
     },
-    /// Build the state anew with other batch sizes and compare it with the one that serves.
-    Verify { name: String },
+    /// Build the state anew in other batches, by code compiled anew, and compare it with the one that serves.
+    Verify(verify::Verify),
+    /// Sign what the state is, for anyone who wants to check it.
+    Receipt(receipt::Receipt),
+    /// Prove what the state holds under a key, or that it holds nothing there, to who has nothing of it.
+    Prove(receipt::Prove),
     /// Delete a projection and its states. Events and plugins stay.
     Delete { name: String },
 }
@@ -60,6 +77,8 @@ enum OnFault {
     Halt,
     /// Record the fault and go on.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl From<OnFault> for model::OnFault {
@@ -67,6 +86,7 @@ impl From<OnFault> for model::OnFault {
         match policy {
             OnFault::Halt => Self::Halt,
             OnFault::Skip => Self::Skip,
+            OnFault::Quarantine => Self::Quarantine,
         }
     }
 }
@@ -81,8 +101,12 @@ impl Command {
             Self::Get(get) => get.run(client, context),
             Self::Scan(scan) => scan.run(client, context),
             Self::Faults { name } => check::faults(client, context, &name),
+            Self::Quarantine(quarantine) => quarantine.run(client, context),
+            Self::Debug(debug) => debug.run(client, context),
+            Self::Explain(explain) => explain.run(client, context),
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
+            Self::Quota(change) => change.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),
@@ -90,7 +114,9 @@ impl Command {
                 let how = if previous { "/abandon?state=previous" } else { "/abandon?state=building" };
                 upgrade::switch(client, context, &name, how)
             }
-            Self::Verify { name } => check::verify(client, context, &name),
+            Self::Verify(verify) => verify.run(client, context),
+            Self::Receipt(receipt) => receipt.run(client, context),
+            Self::Prove(prove) => prove.run(client, context),
             Self::Delete { name } => delete(client, context, &name),
         }
     }

@@ -30,7 +30,8 @@ struct Listening {
 impl Serve {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         let options = options(&context.settings)?;
-        let opening = Options { holder: "polyfold serve".to_owned(), ..context.options.clone() };
+        let opening =
+            Options { holder: "polyfold serve".to_owned(), probe: context.settings.probe, ..context.options.clone() };
         let engine = Engine::open(&context.settings.data_dir, &opening).map_err(Error::of)?;
         tracing::info!(pid = std::process::id(), data_dir = %engine.dir().display(), head = engine.head().sequence().0, "started");
         let host = Host::open(Arc::new(engine)).map_err(|error| Error::Problem(Box::new(Problem::from(error))))?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::toml;
+use crate::engine::Share;
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -54,6 +55,10 @@ pub(super) struct Service {
     #[arg(long, env = "POLYFOLD_REQUIRE_TOKEN", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     require_token: Option<bool>,
 
+    /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
+    #[arg(long, env = "POLYFOLD_REQUIRE_SIGNATURE", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
+    require_signature: Option<bool>,
+
     /// How long accepted requests have to finish at shutdown [default: 10].
     #[arg(long, env = "POLYFOLD_GRACE", value_name = "SECONDS", value_parser = seconds)]
     grace: Option<Seconds>,
@@ -65,6 +70,10 @@ pub(super) struct Service {
     /// How long a request's headers, or a TLS handshake, may take [default: 10].
     #[arg(long, env = "POLYFOLD_HEADER_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
     header_timeout: Option<Seconds>,
+
+    /// The share of its batches, in percent, that every projection folds once more under other conditions [default: off].
+    #[arg(long, env = "POLYFOLD_PROBE", value_name = "PERCENT")]
+    probe: Option<Share>,
 
     /// How long a request's body may be silent [default: 30].
     #[arg(long, env = "POLYFOLD_BODY_TIMEOUT", value_name = "SECONDS", value_parser = seconds)]
@@ -93,7 +102,7 @@ impl TryFrom<f64> for Seconds {
     }
 }
 
-fn seconds(text: &str) -> Result<Seconds, String> {
+pub(super) fn seconds(text: &str) -> Result<Seconds, String> {
     text.parse::<f64>().map_err(|error| error.to_string())?.try_into()
 }
 
@@ -108,10 +117,12 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     require_token: Option<bool>,
+    require_signature: Option<bool>,
     grace: Option<Seconds>,
     max_connections: Option<usize>,
     header_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
+    probe: Option<f64>,
 }
 
 /// Every setting as it is in force.
@@ -126,10 +137,12 @@ pub(super) struct Settings {
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) require_token: bool,
+    pub(super) require_signature: bool,
     pub(super) grace: Duration,
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
     pub(super) body_timeout: Duration,
+    pub(super) probe: Option<Share>,
     /// Each setting's name, value and source, as `polyfold config` shows them.
     pub(super) shown: Vec<Shown>,
 }
@@ -159,6 +172,9 @@ impl Settings {
         let optional = |it: &Option<String>| it.clone().unwrap_or_else(|| "off; info for serve".to_owned());
         let named = |it: &LogFormat| format!("{it:?}").to_lowercase();
         let patience = defaults.patience;
+        let in_file =
+            file.probe.map(Share::percent).transpose().map_err(|error| Error::Usage(format!("probe: {error}")))?;
+        let share = |it: &Option<Share>| it.map_or_else(|| "off".to_owned(), |it| it.as_percent().to_string());
         Ok(Self {
             lock_wait: s.value("lock_wait", common.lock_wait, file.lock_wait, Seconds(Duration::from_secs(10)), time).0,
             log: s.value("log", common.log.map(Some), file.log.map(Some), None, optional),
@@ -167,6 +183,13 @@ impl Settings {
             tls_cert: s.value("tls_cert", service.tls_cert.map(Some), file.tls_cert.map(Some), None, path),
             tls_key: s.value("tls_key", service.tls_key.map(Some), file.tls_key.map(Some), None, path),
             require_token: s.value("require_token", service.require_token, file.require_token, false, bool::to_string),
+            require_signature: s.value(
+                "require_signature",
+                service.require_signature,
+                file.require_signature,
+                false,
+                bool::to_string,
+            ),
             grace: s.value("grace", service.grace, file.grace, Seconds(defaults.grace), time).0,
             max_connections: s.value(
                 "max_connections",
@@ -181,6 +204,7 @@ impl Settings {
             body_timeout: s
                 .value("body_timeout", service.body_timeout, file.body_timeout, Seconds(patience.body), time)
                 .0,
+            probe: s.value("probe", service.probe.map(Some), in_file.map(Some), None, share),
             data_dir,
             shown: sources.shown,
         })

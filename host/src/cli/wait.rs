@@ -101,7 +101,7 @@ fn is_there(projection: &Projection) -> bool {
 fn is_stuck(state: &State) -> bool {
     match state.phase {
         Phase::Replaying | Phase::Live => false,
-        Phase::Halted | Phase::Paused | Phase::Failed | Phase::Stopped => true,
+        Phase::Halted | Phase::Paused | Phase::OverQuota | Phase::Failed | Phase::Stopped => true,
     }
 }
 
@@ -134,6 +134,7 @@ pub(super) fn phase(state: &State) -> String {
         Phase::Replaying => "replaying".to_owned(),
         Phase::Live => "live".to_owned(),
         Phase::Halted => format!("halted {why}"),
+        Phase::OverQuota => format!("over quota: {why}"),
         Phase::Paused => format!("paused, trying again: {why}"),
         Phase::Failed => format!("failed: {why}"),
         // No command runs projections after it has ended; what has caught up will follow the next append.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error};
+use super::{Deployment, Error, PluginSignature, Quota, sealed};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -49,9 +49,24 @@ pub struct InstalledPlugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// What its signature was found to be; none if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<PluginSignature>,
+    /// Where it was got from; none if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// An upcaster that was removed, but is kept for the states that were made with it until they are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) removed: bool,
+}
+
+/// Where a plugin was got from, as whoever installed it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `oci://HOST/REPOSITORY:TAG`.
+    pub reference: String,
+    /// What the reference stood for then: the digest of its manifest.
+    pub digest: String,
 }
 
 impl InstalledPlugin {
@@ -69,6 +84,8 @@ pub enum FaultPolicy {
     Halt,
     /// Record the fault and go on with the next event.
     Skip,
+    /// Record the fault, set aside the event and all later ones of its stream, and go on with all other streams.
+    Quarantine,
 }
 
 impl FaultPolicy {
@@ -76,6 +93,7 @@ impl FaultPolicy {
         match self {
             Self::Halt => "halt",
             Self::Skip => "skip",
+            Self::Quarantine => "quarantine",
         }
     }
 }
@@ -97,6 +115,23 @@ pub struct Projection {
     /// What served before; it goes on following, so that a rollback is a matter of a name.
     #[serde(default)]
     pub previous: Option<Deployment>,
+    /// A state that was built and verified, and is kept for later verifications to start from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// What it may use; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
+}
+
+/// A kept snapshot of a state; its file lies beside the state's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The state's identity.
+    pub identity: String,
+    /// Everything up to this event is in it.
+    pub sequence: u64,
+    /// The digest of its entries.
+    pub digest: String,
 }
 
 /// Before there was a choice, everything that was built took over by itself.
@@ -105,6 +140,12 @@ fn always() -> bool {
 }
 
 impl Projection {
+    /// The snapshot that is kept, if one of its states is the one that it was taken of.
+    pub fn kept_snapshot(&self) -> Option<&Kept> {
+        let is_there = |kept: &&Kept| self.deployments().any(|it| it.identity().to_string() == kept.identity);
+        self.kept.as_ref().filter(is_there)
+    }
+
     /// What the projection should run: the newer deployment.
     pub fn wanted(&self) -> &Deployment {
         self.building.as_ref().or(self.serving.as_ref()).expect("a projection has at least one deployment")
@@ -137,6 +178,8 @@ impl Projection {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+// Because of the checksum; see sealed.rs.
+#[serde(deny_unknown_fields)]
 pub(super) struct Content {
     format: u32,
     /// In the order of installation: of two with the same name, the later one is meant.
@@ -233,14 +276,23 @@ impl Content {
 }
 
 fn parse(bytes: &[u8]) -> Result<Content, String> {
-    let content: Content = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if content.format != FORMAT {
-        return Err(format!("written in format {}, this version knows format {FORMAT}", content.format));
+    let value = sealed::unseal(bytes)?;
+    if let Some(format) = value.get("format").filter(|format| **format != FORMAT) {
+        return Err(format!("written in format {format}, this version knows format {FORMAT}"));
     }
+    let content: Content = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let in_deployments = content.projections.values().flat_map(Projection::deployments).flat_map(Deployment::digests);
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;
+    }
+    for (name, projection) in &content.projections {
+        if let Some(number) = projection.deployments().find_map(|deployment| deployment.prices().err()) {
+            return Err(format!(
+                "projection {name:?} runs under schedule {number} of host call prices, which this version does not have; \
+                 use the newer version that wrote it"
+            ));
+        }
     }
     if let Some(name) = content.projections.iter().find(|(_, p)| p.serving.is_none() && p.building.is_none()) {
         return Err(format!("projection {:?} has no deployment", name.0));
@@ -252,7 +304,7 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
 fn write(path: &Path, content: &Content) -> std::io::Result<()> {
     let beside = path.with_extension("json.new");
     let mut file = std::fs::File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(content)?)?;
+    file.write_all(&sealed::seal(content)?)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
     sync_parent(path)
@@ -261,4 +313,69 @@ fn write(path: &Path, content: &Content) -> std::io::Result<()> {
 /// Makes a rename durable.
 pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(path.parent().expect("files of a data directory have a parent"))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As releases before the checksum wrote it.
+    const V1: &str = r#"{
+  "format": 1,
+  "plugins": [],
+  "projections": {
+    "p": {
+      "name": "p",
+      "serving": {
+        "plugin": "a7c0901b7b73914609a262c56ae6fe0d0d4ea3569a7b8c0033600f4e04a7f0e4",
+        "abi": "0.1.0",
+        "upcasters": [],
+        "parameters": "{}",
+        "fuel_per_event": 1000000000,
+        "memory_bytes": 268435456,
+        "limits": [],
+        "on_fault": "halt"
+      },
+      "building": null
+    }
+  }
+}"#;
+
+    fn change(catalogue: &Catalogue) {
+        let changed = catalogue.change(|content| {
+            content.projection_mut("p")?.sync = true;
+            Ok(())
+        });
+        changed.unwrap();
+    }
+
+    #[test]
+    fn a_catalogue_without_a_checksum_opens_and_gets_one_with_its_next_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalogue.json");
+        std::fs::write(&path, V1).unwrap();
+        let catalogue = Catalogue::open(&path).unwrap();
+        let identity = catalogue.projection("p").unwrap().wanted().identity();
+        change(&catalogue);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"checksum\""), "{text}");
+        let reopened = Catalogue::open(&path).unwrap().projection("p").unwrap();
+        assert!(reopened.sync && reopened.wanted().identity() == identity);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_checksum_is_refused_with_the_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalogue.json");
+        std::fs::write(&path, V1).unwrap();
+        change(&Catalogue::open(&path).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("1000000000", "1000000001")).unwrap();
+        let error = Catalogue::open(&path).unwrap_err().to_string();
+        assert!(error.contains("catalogue.json: it is damaged or was changed by hand"), "{error}");
+        assert!(error.contains("restore the file from a copy"), "{error}");
+        std::fs::write(&path, text.replace("checksum", "checksun")).unwrap();
+        let error = Catalogue::open(&path).unwrap_err().to_string();
+        assert!(error.contains("unknown field `checksun`"), "{error}");
+    }
 }

@@ -224,7 +224,8 @@ impl Run {
         match self.replay.run_inline(target)? {
             // Where it halts its state stays, and that is what it is compared with.
             End::Reached | End::Asked | End::Stopped(super::feed::Stopped::Fault(_)) => Ok(()),
-            End::Stopped(super::feed::Stopped::Pause(reason)) => Err(Error::NotCompared { reason }),
+            End::Stopped(super::feed::Stopped::Pause { reason, .. }) => Err(Error::NotCompared { reason }),
+            End::Stopped(super::feed::Stopped::OverQuota { over, .. }) => Err(Error::NotCompared { reason: over.reason }),
         }
     }
 }

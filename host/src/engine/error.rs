@@ -14,6 +14,21 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("{}: {problem}; restore the file from a copy, or move it away and install plugins and projections anew", path.display())]
     Catalogue { path: PathBuf, problem: String },
+    #[error("{}: {why}; mend the file, or restore it from a copy", path.display())]
+    Trust { path: PathBuf, why: String },
+    #[error(transparent)]
+    Signature(#[from] super::SignatureError),
+    #[error(
+        "{what} {why}, and only what a trusted publisher signed may be installed and run here; `polyfold trust list` \
+         shows who is trusted"
+    )]
+    Untrusted { what: String, why: String },
+    #[error("{0}")]
+    InvalidPublisher(String),
+    #[error("publisher {0:?} is trusted already; remove it first, or choose another name")]
+    PublisherExists(String),
+    #[error("no publisher {0:?} is trusted; `polyfold trust list` shows those that are")]
+    UnknownPublisher(String),
     #[error(transparent)]
     Refused(#[from] log::Refused),
     #[error(transparent)]
@@ -55,6 +70,12 @@ pub enum Error {
         "the states cannot be replayed for a comparison: {reason}; try again, or compare without the first difference"
     )]
     NotCompared { reason: String },
+    #[error("the log has no event {sequence}; it ends at {head}")]
+    UnknownEvent { sequence: Sequence, head: Sequence },
+    #[error(
+        "the state of projection {name:?} does not come to event {wanted}, only to {reached}: {why}; try an event up to the one behind that"
+    )]
+    EndsBefore { name: String, wanted: Sequence, reached: Sequence, why: String },
     #[error("parameters must be a JSON object: {0}")]
     Parameters(String),
     #[error("projection {name:?} has no view {view:?}; it has {views}")]
@@ -89,6 +110,15 @@ pub enum Error {
         "{} is missing, but {} says that projections were made from it; restore the log, or use another --data-dir", log.display(), catalogue.display()
     )]
     LogMissing { log: PathBuf, catalogue: PathBuf },
+    #[error(
+        "{} is missing, but {} holds states of {projections}; restore the file from a copy, or move that folder away and install plugins and projections anew", catalogue.display(), states.display()
+    )]
+    CatalogueMissing { catalogue: PathBuf, states: PathBuf, projections: String },
+    /// What it has so far is less than readers saw before.
+    #[error(
+        "projection {name:?}: its state was lost and is made anew from the log, now at sequence {sequence} of {until}: {why}; ask again when it is there"
+    )]
+    MadeAnew { name: String, sequence: Sequence, until: Sequence, why: String },
     #[error("reading the input failed: {0}")]
     Input(std::io::Error),
     #[error("the input changed while it was imported: line {}: {}; lines before it are in the log", .0.number, .0.why)]
@@ -102,6 +132,13 @@ pub enum Error {
     TraceStopped { sequence: Sequence, reason: String },
     #[error("payload: {0}")]
     Payload(#[from] cbor::Error),
+    #[error("{}: {problem}", path.display())]
+    HostKey { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Document(#[from] super::InvalidDocument),
+    /// Says nothing of the receipt: the same may go well later.
+    #[error("the check could not go on at sequence {sequence}, which is no verdict on the receipt: {reason}")]
+    CheckStopped { sequence: Sequence, reason: String },
 }
 
 impl Error {

@@ -63,12 +63,12 @@ fn cut(mut text: String) -> String {
     text
 }
 
-fn backtrace(verdict: &Verdict) -> Option<String> {
+pub(super) fn backtrace(verdict: &Verdict) -> Option<String> {
     verdict.backtrace.clone().map(cut)
 }
 
 /// What the plugin logged and printed, as one text.
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     let mut text = String::new();
     for message in &output.log {
         writeln!(text, "{}: {}", level(message.level), message.text).expect("writing to memory cannot fail");

@@ -6,6 +6,7 @@ use super::append::Writer;
 use super::catalogue::Catalogue;
 use super::journal::Position;
 use super::key::Key;
+use super::quota::Gauges;
 use super::recent::Recent;
 use super::replay::{End, Replay};
 use super::running::Running;
@@ -20,6 +21,7 @@ use crate::log::Log;
 pub(super) struct Hub {
     pub(super) catalogue: Catalogue,
     pub(super) running: Running,
+    pub(super) gauges: Gauges,
     pub(super) recent: Arc<Recent>,
     pub(super) states: States,
     pub(super) writer: Writer,
@@ -170,7 +172,6 @@ impl Hub {
                     hub: Arc::clone(self),
                     name: name.to_owned(),
                     identity: worker.identity,
-                    policy: replay.feed.policy,
                     sync: true,
                     is_rebuild: false,
                     takes_over: false,

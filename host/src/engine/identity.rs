@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FaultPolicy;
 use crate::event::Digest;
-use crate::plugin::Limits;
+use crate::plugin::{HOST_CALL_PRICES, Limits, Prices};
 
 /// Says which fields the identity digests and how. Another version makes other identities.
 const DOMAIN: &str = "polyfold identity v1\n";
@@ -42,8 +42,26 @@ impl Deployment {
         Limits {
             fuel_per_event: self.fuel_per_event,
             memory_bytes: usize::try_from(self.memory_bytes).unwrap_or(usize::MAX),
+            host_call_prices: self.prices().expect("prices are checked when the catalogue is opened"),
             ..Limits::default()
         }
+    }
+
+    /// The limits of the upcasters whose events it takes: what a user sets is for the projection's own plugin.
+    pub(super) fn upcaster_limits(&self) -> Limits {
+        Limits { host_call_prices: self.limits().host_call_prices, ..Limits::default() }
+    }
+
+    /// What the host's work costs, or the number of a schedule that this version does not have. It costs nothing where
+    /// the deployment is from before there were prices.
+    pub(super) fn prices(&self) -> Result<Prices, u64> {
+        let named = self.limits.iter().find(|(name, _)| name == HOST_CALL_PRICES);
+        named.map_or(Ok(Prices::None), |(_, number)| Prices::numbered(*number).ok_or(*number))
+    }
+
+    /// What it says of limits that decide what a state holds.
+    pub(super) fn named(limits: &Limits) -> Vec<(String, u64)> {
+        limits.describe_identity().into_iter().map(|(name, limit)| (name.to_owned(), limit)).collect()
     }
 
     /// Every digest in it, as text.
@@ -77,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_deployed_before_there_were_prices_goes_on_without() {
+        let with = |number| Deployment { limits: vec![(HOST_CALL_PRICES.into(), number)], ..deployment() };
+        assert_eq!(deployment().limits().host_call_prices, Prices::None);
+        assert_eq!(with(1).limits().host_call_prices, Prices::V1);
+        assert_eq!(with(2).prices(), Err(2));
+        for limits in [Limits::default(), Limits { host_call_prices: Prices::None, ..Limits::default() }] {
+            let deployed = Deployment { limits: Deployment::named(&limits), ..deployment() };
+            assert_eq!(Deployment::named(&deployed.limits())[8..], deployed.limits[8..]);
+        }
+    }
+
+    #[test]
     fn everything_that_decides_the_content_changes_the_identity() {
         let other = [
             Deployment { plugin: Digest::ZERO.to_string(), ..deployment() },
@@ -87,6 +117,7 @@ mod tests {
             Deployment { memory_bytes: 2_001, ..deployment() },
             Deployment { limits: vec![], ..deployment() },
             Deployment { on_fault: FaultPolicy::Skip, ..deployment() },
+            Deployment { on_fault: FaultPolicy::Quarantine, ..deployment() },
         ];
         let mut identities: Vec<_> = other.iter().map(Deployment::identity).collect();
         identities.push(deployment().identity());

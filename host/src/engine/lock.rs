@@ -10,6 +10,9 @@ use super::Error;
 /// Between two tries: short for a person, long for a processor.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long the holder may take to write its name, once it has the lock.
+const NAMED_AFTER: Duration = Duration::from_millis(500);
+
 /// Held as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -29,9 +32,8 @@ impl Lock {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::park_timeout(RETRY),
                 Err(TryLockError::WouldBlock) => {
-                    let mut process = String::new();
-                    file.read_to_string(&mut process).map_err(Error::file(&path))?;
-                    return Err(Error::InUse { dir: dir.to_owned(), process: process.trim().to_owned() });
+                    let process = holder_of(&mut file).map_err(Error::file(&path))?;
+                    return Err(Error::InUse { dir: dir.to_owned(), process });
                 }
                 Err(TryLockError::Error(source)) => return Err(Error::File { path, source }),
             }
@@ -54,9 +56,46 @@ impl Lock {
     }
 }
 
+/// What the file says of its holder. For a moment it may say nothing yet, or name the one before, which is dead.
+fn holder_of(file: &mut File) -> std::io::Result<String> {
+    let give_up = Instant::now() + NAMED_AFTER;
+    loop {
+        let mut text = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut text)?;
+        if is_alive(&text) || Instant::now() >= give_up {
+            return Ok(text.trim().to_owned());
+        }
+        std::thread::park_timeout(RETRY);
+    }
+}
+
+/// Whether there is a process of that number, as far as this system tells.
+fn is_alive(holder: &str) -> bool {
+    let Some(Ok(number)) = holder.split_whitespace().next().map(str::parse::<u32>) else { return false };
+    let processes = Path::new("/proc");
+    !processes.is_dir() || processes.join(number.to_string()).exists()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_holder_is_named_when_it_has_written_its_name_over_that_of_a_dead_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::acquire(dir.path(), Duration::ZERO, "").unwrap();
+        let path = dir.path().join("lock");
+        // No process has so high a number.
+        std::fs::write(&path, "4294967295 (polyfold serve)\n").unwrap();
+        let told = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| Lock::acquire(dir.path(), Duration::ZERO, "").unwrap_err().to_string());
+            std::fs::write(&path, format!("{}\n", std::process::id())).unwrap();
+            asking.join().unwrap()
+        });
+        assert!(told.contains(&format!("by process {};", std::process::id())), "{told}");
+        drop(held);
+    }
 
     #[test]
     fn the_second_to_ask_is_told_who_has_the_directory() {

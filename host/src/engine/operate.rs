@@ -3,16 +3,18 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::code::Code;
 use super::feed::Feed;
 use super::key::Key;
 use super::outlet::Outlet;
 use super::portion::Want;
-use super::replay::{Replay, overlay_of};
+use super::quota::Budget;
+use super::replay::Replay;
 use super::source::Source;
 use super::worker::{Duty, Worker};
-use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
+use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Quota, Sizing};
 use crate::cbor;
-use crate::event::{Digest, PluginName};
+use crate::event::{Digest, PluginName, Sequence};
 use crate::plugin::{self, Limits};
 use crate::state::Store;
 
@@ -29,12 +31,14 @@ pub struct NewProjection {
     pub memory_bytes: Option<u64>,
     /// Apply it inside each append.
     pub sync: bool,
+    pub quota: Quota,
 }
 
 impl Engine {
     /// Adds a projection to the catalogue; [`Engine::start`] builds it.
     pub fn create(&self, new: &NewProjection) -> Result<Projection, Error> {
         let plugin = self.find_plugin(&new.plugin)?;
+        self.admit(&plugin, false)?;
         let limits = Limits::default();
         let draft = Deployment {
             plugin: plugin.digest.clone(),
@@ -43,7 +47,7 @@ impl Engine {
             parameters: parameters(&new.parameters)?,
             fuel_per_event: new.fuel_per_event.unwrap_or(limits.fuel_per_event),
             memory_bytes: new.memory_bytes.unwrap_or(limits.memory_bytes as u64),
-            limits: Vec::new(),
+            limits: Deployment::named(&limits),
             on_fault: new.on_fault,
         };
         // Not while one of that name is deleted: its workers are not those of the new one.
@@ -54,9 +58,17 @@ impl Engine {
                 return Err(Error::ProjectionExists(name));
             }
             let building = Some(self.deploy(&draft, &*self.chains_of(&content.present())?)?);
-            let (sync, auto_promote) = (new.sync, true);
-            let projection =
-                Projection { name: name.clone(), sync, serving: None, building, auto_promote, previous: None };
+            let (sync, auto_promote, quota) = (new.sync, true, new.quota);
+            let projection = Projection {
+                name: name.clone(),
+                sync,
+                serving: None,
+                building,
+                auto_promote,
+                previous: None,
+                kept: None,
+                quota,
+            };
             content.projections.insert(name, projection.clone());
             Ok(projection)
         })
@@ -67,8 +79,22 @@ impl Engine {
         let limits = deployment.limits();
         let plugin = self.projection_plugin(deployment.plugin(), &limits)?;
         let upcasters = chains.touching(&plugin.manifest().filter).iter().map(Digest::to_string).collect();
-        let limits = limits.describe_identity().into_iter().map(|(name, limit)| (name.to_owned(), limit)).collect();
-        Ok(Deployment { upcasters, limits, ..deployment.clone() })
+        Ok(Deployment { upcasters, limits: Deployment::named(&limits), ..deployment.clone() })
+    }
+
+    /// Changes what a projection may use. One that rests goes on at once if it may now.
+    pub fn set_quota(&self, name: &str, quota: Quota) -> Result<(), Error> {
+        self.hub.catalogue.change(|content| {
+            content.projection_mut(name)?.quota = quota;
+            Ok(())
+        })?;
+        self.hub.gauges.of(name, quota);
+        self.hub.writer.head().wake();
+        Ok(())
+    }
+
+    pub(super) fn budget(&self, projection: &Projection) -> Budget {
+        Budget::of(self.hub.gauges.of(&projection.name, projection.quota))
     }
 
     /// All projections, by name.
@@ -147,9 +173,17 @@ impl Engine {
         if self.hub.running.get(&key).is_some() {
             return Ok(());
         }
-        let store = self.hub.states.open(name, identity)?;
-        let (replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
-        replay.outlet.show(replay.reached().sequence);
+        let store = self.open_state(name, deployment)?;
+        let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        replay.feed.budget = self.budget(projection);
+        replay.feed.probe = self.prober.as_ref().map(|prober| prober.probe(deployment, &self.plugins)).transpose()?;
+        let anew = self.hub.states.made_anew(name, identity);
+        // Of a state that is made anew, followers have seen what comes again.
+        let seen = anew.as_ref().map_or(Sequence::ZERO, |anew| anew.until);
+        replay.outlet.show(replay.reached().sequence.max(seen));
+        if let Some(anew) = anew {
+            replay.meter.note(anew.why);
+        }
         let duty = self.duty(projection, deployment, false, takes_over());
         drop(self.hub.running.insert(key, Arc::new(Worker::start(replay, plugin.manifest_shared(), duty))));
         Ok(())
@@ -172,7 +206,6 @@ impl Engine {
             name: projection.name.clone(),
             sync: projection.sync,
             identity: deployment.identity(),
-            policy: deployment.on_fault,
             is_rebuild,
             takes_over,
         }
@@ -217,6 +250,7 @@ impl Engine {
         self.hub.running.keys(name).iter().for_each(|key| self.hub.stop(key));
         self.hub.writer.unblock(name)?;
         self.hub.running.close_journal(name);
+        self.hub.gauges.remove(name);
         self.hub.states.remove_all(name)
     }
 
@@ -228,16 +262,36 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
-        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
-        let hub = &self.hub;
-        let source = Source::new(Arc::clone(&hub.log), Arc::clone(&hub.recent), self.chains_in(deployment)?, want);
+        self.admit_deployment(deployment)?;
+        let code = self.code(deployment)?;
+        let plugin = Arc::clone(&code.plugin);
+        Ok((self.replay_with(name, deployment, &code, store, sizing)?, plugin))
+    }
+
+    /// The same with code that was compiled for it.
+    pub(super) fn replay_with(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        code: &Code,
+        store: Arc<Store>,
+        sizing: Sizing,
+    ) -> Result<Replay, Error> {
+        let source = self.source(deployment, code);
         let parameters = deployment.parameters.as_str().into();
-        let mut feed = Feed::new(Arc::clone(&plugin), parameters, deployment.on_fault, sizing, overlay_of(&store)?);
+        let plugin = Arc::clone(&code.plugin);
+        let mut feed = Feed::of(plugin, parameters, deployment.on_fault, sizing, store.reader()?)?;
         feed.upcasters.clone_from(&deployment.upcasters);
         let readable = self.projection(name)?.readable().identity();
-        let outlet = Arc::new(Outlet::new(deployment.identity(), hub.running.journal(name, readable)));
-        Ok((Replay::new(source, feed, store, outlet)?, plugin))
+        let outlet = Arc::new(Outlet::new(deployment.identity(), self.hub.running.journal(name, readable)));
+        Replay::new(source, feed, store, outlet)
+    }
+
+    /// Where a deployment's events come from.
+    pub(super) fn source(&self, deployment: &Deployment, code: &Code) -> Source {
+        let want = Want::of(deployment, code.plugin.manifest());
+        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
+        Source::new(log, recent, Arc::clone(&code.chains), want)
     }
 
     /// The chains of a deployment's own upcasters.
@@ -247,7 +301,7 @@ impl Engine {
         let removed = deployment.upcasters.iter().find(|digest| plugins.iter().all(|plugin| plugin.digest != **digest));
         match removed {
             Some(digest) => Err(Error::UpcasterGone { plugin: deployment.plugin.clone(), upcaster: digest.clone() }),
-            None => self.chains_of(&plugins),
+            None => self.chains_under(&plugins, &deployment.upcaster_limits()),
         }
     }
 
@@ -256,8 +310,16 @@ impl Engine {
         let identity = deployment.identity();
         match self.hub.running.get(&Key::state(name, identity)) {
             Some(worker) => Ok(Arc::clone(&worker.store)),
-            None => self.hub.states.open(name, identity),
+            None => self.open_state(name, deployment),
         }
+    }
+
+    /// The file of a deployment that no worker has open. One that serves, or served, was there before.
+    pub(super) fn open_state(&self, name: &str, deployment: &Deployment) -> Result<Arc<Store>, Error> {
+        let (projection, identity) = (self.projection(name)?, deployment.identity());
+        let is_known = [&projection.serving, &projection.previous].into_iter().flatten().any(|it| it == deployment);
+        let states = &self.hub.states;
+        if is_known { states.open_known(name, identity) } else { states.open(name, identity) }
     }
 }
 

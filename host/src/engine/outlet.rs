@@ -54,6 +54,20 @@ impl Outlet {
         Ok(())
     }
 
+    /// The same for what more follows at once: the state's tree may be left behind.
+    pub(super) fn publish_on_the_way(
+        &self,
+        store: &Store,
+        changes: &Arc<Changes>,
+        checkpoint: Checkpoint,
+        marks: &Marks,
+    ) -> Result<(), Error> {
+        let _held = self.hold();
+        store.commit_on_the_way(changes, checkpoint, marks)?;
+        self.tell(changes, checkpoint);
+        Ok(())
+    }
+
     /// The same for what was prepared within an append, whose events are durable already.
     pub(super) fn publish_lazily(
         &self,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::catalogue::Content;
-use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, upgrade};
-use crate::event::Digest;
+use super::catalogue::{Content, Source};
+use super::trust::refuse;
+use super::{Chains, Deployment, Engine, Error, InstalledPlugin, PluginKind, PluginSignature, Standing, upgrade};
+use crate::event::{Digest, Timestamp};
 use crate::plugin::{self, Compiling, Limits, Plugin, Projection, Upcaster};
 
 /// What an installation did.
@@ -17,6 +18,27 @@ pub struct Installed {
     pub rebuilt: Vec<String>,
 }
 
+/// A plugin that is to be installed, with all that came with it.
+#[derive(Clone, Debug)]
+pub struct Offer<'a> {
+    /// The file as it was handed over: that is what a signature is of.
+    pub bytes: &'a [u8],
+    /// A minisign signature's text.
+    pub signature: Option<&'a str>,
+    pub source: Option<Source>,
+    /// Refuse it unless a trusted publisher signed it, even where this host takes others.
+    pub require_signature: bool,
+    /// When the signature is checked.
+    pub now: Timestamp,
+}
+
+impl<'a> Offer<'a> {
+    /// A file that nothing came with.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, signature: None, source: None, require_signature: false, now: Timestamp::EPOCH }
+    }
+}
+
 impl Engine {
     /// Checks a plugin, stores it and, if it is an upcaster, puts it in force. What is stored, and has the digest, is a
     /// component: a core module is wrapped first.
@@ -24,19 +46,43 @@ impl Engine {
     /// # Errors
     /// Whatever makes it unfit: its file, its imports, its manifest, or steps that do not fit those of others.
     pub fn install(&self, bytes: &[u8]) -> Result<Installed, Error> {
-        self.install_watched(bytes, &mut |_| {})
+        self.install_offered(&Offer::of(bytes), &mut |_| {})
     }
 
-    /// The same, and tells how far compilation is.
-    pub fn install_watched(&self, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Error> {
-        let bytes = &*plugin::component(bytes)?;
+    /// The same with what came with the file; tells how far compilation is. Where a signature is required, nothing of a
+    /// plugin without one is compiled or run.
+    ///
+    /// # Errors
+    /// Beside the above: if its signature does not hold, or is required and not that of a trusted publisher.
+    pub fn install_offered(
+        &self,
+        offer: &Offer<'_>,
+        watch: &mut (dyn FnMut(Compiling) + Send),
+    ) -> Result<Installed, Error> {
+        let signature = offer.signature.map(|text| self.trust.examine(offer.bytes, text, offer.now)).transpose()?;
+        if offer.require_signature || self.trust.is_required() {
+            refuse("the plugin", self.trust.standing(None, signature.as_ref()), signature.as_ref())?;
+        }
+        let bytes = &*plugin::component(offer.bytes)?;
         let digest = Digest::of(bytes);
-        let plugin = self.sandbox.load_watched(digest, bytes, &Limits::default(), watch)?;
+        let plugin = self.sandbox.load_watched(digest, bytes, &self.usual_limits(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
+        let entry = self.with_origin(entry, signature, offer.source.clone());
+        self.admit(&entry, offer.require_signature)?;
         self.plugins.put(bytes)?;
         self.loaded.lock().expect("no thread panics while it holds the plugins").insert(digest, plugin);
-        let known = in_force(&self.hub.catalogue.content().present(), &entry.name).is_some_and(|found| *found == entry);
+        let present = self.hub.catalogue.content().present();
+        let in_force = in_force(&present, &entry.name).filter(|found| found.digest == entry.digest);
+        let known = in_force.is_some();
         if known {
+            if in_force != Some(&entry) {
+                self.hub.catalogue.change(|content| {
+                    content.plugins.iter_mut().filter(|plugin| plugin.digest == entry.digest).for_each(|plugin| {
+                        plugin.clone_from(&entry);
+                    });
+                    Ok(())
+                })?;
+            }
             self.start_sync_of(&entry)?;
             return Ok(Installed { plugin: entry, known, rebuilt: Vec::new() });
         }
@@ -47,6 +93,26 @@ impl Engine {
             self.put_in_force(content)
         })?;
         Ok(Installed { plugin: entry, known, rebuilt: self.restart(touched)? })
+    }
+
+    /// Adds where a plugin comes from: what is known anew, or else what was known of the same component before.
+    fn with_origin(
+        &self,
+        entry: InstalledPlugin,
+        signature: Option<PluginSignature>,
+        source: Option<Source>,
+    ) -> InstalledPlugin {
+        let content = self.hub.catalogue.content();
+        let known = content.plugins.iter().find(|plugin| plugin.digest == entry.digest);
+        let known_signature = known.and_then(|known| known.signature.clone());
+        let is_verified = |signature: &PluginSignature| signature.signer.is_some();
+        // A claim does not take the place of what was verified.
+        let signature = match (signature, known_signature) {
+            (Some(new), Some(known)) if is_verified(&known) && !is_verified(&new) => Some(known),
+            (new, known) => new.or(known),
+        };
+        let source = source.or_else(|| known.and_then(|known| known.source.clone()));
+        InstalledPlugin { signature, source, ..entry }
     }
 
     /// Starts sync projections that could not run without that plugin, whose file was missing.
@@ -88,8 +154,12 @@ impl Engine {
         self.load_with(digest, &Limits::default())
     }
 
-    /// Loads a component that need not be installed, to ask it what it is.
+    /// Loads a component that need not be installed, to ask it what it is. That runs it, so it is refused where a
+    /// signature is required.
     pub fn examine(&self, bytes: &[u8]) -> Result<Plugin, Error> {
+        if self.trust.is_required() {
+            refuse("the plugin", Standing::Unsigned, None)?;
+        }
         let bytes = plugin::component(bytes)?;
         Ok(self.sandbox.load(Digest::of(&bytes), &bytes, &Limits::default())?)
     }
@@ -134,24 +204,31 @@ impl Engine {
 
     /// The chains of all upcasters in force.
     pub fn chains(&self) -> Result<Arc<Chains>, Error> {
-        self.chains_of(&self.hub.catalogue.content().present())
+        let plugins = self.hub.catalogue.content().present();
+        let upcasters = plugins.iter().filter(|plugin| plugin.kind == PluginKind::Upcaster);
+        let mut in_force = upcasters.filter(|plugin| is_in_force(&plugins, plugin));
+        in_force.try_for_each(|plugin| self.admit(plugin, false))?;
+        self.chains_of(&plugins)
     }
 
     pub(super) fn chains_of(&self, plugins: &[InstalledPlugin]) -> Result<Arc<Chains>, Error> {
+        self.chains_under(plugins, &Limits::default())
+    }
+
+    /// The same with other limits than the usual ones.
+    pub(super) fn chains_under(&self, plugins: &[InstalledPlugin], limits: &Limits) -> Result<Arc<Chains>, Error> {
         let mut upcasters = Vec::new();
         for plugin in plugins {
             let is_upcaster = plugin.kind == PluginKind::Upcaster;
-            if is_upcaster && in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest) {
-                upcasters.push(self.upcaster(plugin)?);
+            if is_upcaster && is_in_force(plugins, plugin) {
+                upcasters.push(self.upcaster_under(plugin, limits)?);
             }
         }
         Ok(Arc::new(Chains::compose(&upcasters)?))
     }
 
     pub(super) fn projection_plugin(&self, digest: Digest, limits: &Limits) -> Result<Arc<Projection>, Error> {
-        let plugin =
-            if *limits == Limits::default() { self.load_plugin(digest)? } else { self.load_with(digest, limits)? };
-        match plugin {
+        match self.load_with(digest, limits)? {
             Plugin::Projection(projection) => Ok(projection),
             Plugin::Upcaster(upcaster) => Err(Error::WrongKind {
                 name: upcaster.manifest().name.to_string(),
@@ -162,7 +239,11 @@ impl Engine {
     }
 
     pub(super) fn upcaster(&self, plugin: &InstalledPlugin) -> Result<Arc<Upcaster>, Error> {
-        match self.load_plugin(plugin.digest())? {
+        self.upcaster_under(plugin, &Limits::default())
+    }
+
+    fn upcaster_under(&self, plugin: &InstalledPlugin, limits: &Limits) -> Result<Arc<Upcaster>, Error> {
+        match self.load_with(plugin.digest(), limits)? {
             Plugin::Upcaster(upcaster) => Ok(upcaster),
             Plugin::Projection(_) => Err(Error::WrongKind {
                 name: plugin.name.clone(),
@@ -170,6 +251,10 @@ impl Engine {
                 wanted: PluginKind::Upcaster.phrase(),
             }),
         }
+    }
+
+    fn usual_limits(&self) -> Limits {
+        Limits { deadline: self.call_deadline, ..Limits::default() }
     }
 
     /// Loaded plugins under the default limits are kept: each command that reads upcast events needs them again.
@@ -180,7 +265,8 @@ impl Engine {
             return Ok(plugin.clone());
         }
         // Not under the lock: compiling takes seconds, and others want theirs.
-        let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, limits)?;
+        let limits = Limits { deadline: self.call_deadline, ..limits.clone() };
+        let plugin = self.sandbox.load(digest, &self.plugins.read(digest)?, &limits)?;
         if is_default {
             loaded().insert(digest, plugin.clone());
         }
@@ -231,6 +317,10 @@ fn in_force<'a>(plugins: &'a [InstalledPlugin], name: &str) -> Option<&'a Instal
     plugins.iter().rev().find(|plugin| plugin.name == name)
 }
 
+fn is_in_force(plugins: &[InstalledPlugin], plugin: &InstalledPlugin) -> bool {
+    in_force(plugins, &plugin.name).is_some_and(|found| found.digest == plugin.digest)
+}
+
 fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
     let (kind, name, version, description) = match plugin {
         Plugin::Projection(projection) => {
@@ -250,6 +340,8 @@ fn describe(digest: Digest, bytes: u64, plugin: &Plugin) -> InstalledPlugin {
         description: description.clone(),
         abi: plugin.abi().to_owned(),
         bytes,
+        signature: None,
+        source: None,
         removed: false,
     }
 }

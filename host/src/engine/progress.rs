@@ -20,6 +20,12 @@ pub enum Phase {
     Halted(Box<Fault>),
     /// Failed in a way that says nothing of the event; tries again by itself.
     Paused { reason: String },
+    /// Used what it may; rests until it may use more.
+    OverQuota {
+        reason: String,
+        /// Whether time alone helps.
+        goes_on: bool,
+    },
     /// Failed for a reason of the host's own; needs the operator.
     Failed { reason: String },
     /// Not running.
@@ -39,6 +45,7 @@ impl std::fmt::Display for Phase {
                 )
             }
             Self::Paused { reason } => write!(f, "paused, trying again: {reason}"),
+            Self::OverQuota { reason, .. } => write!(f, "over quota: {reason}"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),
             Self::Stopped => f.write_str("stopped"),
         }
@@ -57,6 +64,8 @@ pub struct Progress {
     pub events_per_second: f64,
     /// The most memory that an instance had, all its memories together.
     pub memory_bytes_peak: u64,
+    /// Batches that were folded once more under other conditions and came out alike, since the worker began.
+    pub probed: u64,
     /// How long the plugin took for the last batch.
     pub batch_seconds: f64,
     /// What last held it up, over by now or not.
@@ -74,6 +83,7 @@ impl Progress {
             visible: sequence,
             events_per_second: 0.0,
             memory_bytes_peak: 0,
+            probed: 0,
             batch_seconds: 0.0,
             last_error: None,
             last_progress_at: None,
@@ -91,6 +101,7 @@ impl Progress {
         match self.phase {
             Phase::Replaying => false,
             Phase::Live => self.visible >= head,
+            Phase::OverQuota { goes_on, .. } => !goes_on,
             Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => true,
         }
     }
@@ -150,7 +161,7 @@ impl Meter {
         let mut reading = self.reading();
         match &phase {
             Phase::Replaying => reading.started = (Instant::now(), reading.progress.sequence),
-            Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } => {
+            Phase::Halted(_) | Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Failed { .. } => {
                 reading.progress.last_error = Some(phase.to_string());
             }
             Phase::Live | Phase::Stopped => {}
@@ -171,6 +182,7 @@ impl Meter {
         let (since, from) = reading.started;
         let progress = &mut reading.progress;
         progress.memory_bytes_peak = progress.memory_bytes_peak.max(fed.memory_bytes as u64);
+        progress.probed += fed.probed;
         if fed.folded > 0 {
             progress.batch_seconds = fed.call_took.as_secs_f64();
         }

@@ -37,6 +37,7 @@ impl Engine {
     pub fn snapshot(&self, name: &str) -> Result<Snapshot, Error> {
         loop {
             let snapshot = self.look(name)?;
+            self.refuse_while_made_anew(name, &snapshot)?;
             // What has just been replaced goes on, and may be further than what replaced it: nobody should see both.
             if self.projection(name)?.readable().identity() == snapshot.identity {
                 return Ok(snapshot);
@@ -55,12 +56,24 @@ impl Engine {
                 let deployment = self.projection(name)?.readable().clone();
                 let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
                 let identity = deployment.identity();
-                let reader = self.hub.states.open(name, identity)?.reader()?;
+                let reader = self.open_state(name, &deployment)?.reader()?;
                 (reader, Sequence::ZERO, plugin.manifest_shared(), identity)
             }
         };
         let checkpoint = reader.checkpoint();
         Ok(Snapshot { visible: visible.max(checkpoint.sequence), checkpoint, reader, identity, manifest })
+    }
+
+    /// Readers of a state that was lost saw more before than there is of it yet: half of it is no answer. One that has
+    /// halted where it had halted before has come as far.
+    fn refuse_while_made_anew(&self, name: &str, snapshot: &Snapshot) -> Result<(), Error> {
+        let Some(anew) = self.hub.states.made_anew(name, snapshot.identity) else { return Ok(()) };
+        let is_halted = |worker: Arc<super::worker::Worker>| matches!(worker.meter.read().phase, Phase::Halted(_));
+        if snapshot.visible >= anew.until || self.hub.readable(name)?.is_some_and(is_halted) {
+            return Ok(());
+        }
+        let (name, sequence) = (name.to_owned(), snapshot.visible);
+        Err(Error::MadeAnew { name, sequence, until: anew.until, why: anew.why })
     }
 
     /// A snapshot of the readable state's entries.
@@ -85,7 +98,9 @@ impl Engine {
             return Ok(Reach::Yes);
         }
         Ok(match progress.phase {
-            Phase::Replaying | Phase::Live | Phase::Paused { .. } => Reach::NotYet(moved, progress),
+            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::OverQuota { .. } => {
+                Reach::NotYet(moved, progress)
+            }
             Phase::Halted(_) | Phase::Failed { .. } | Phase::Stopped => Reach::Never(progress.phase.to_string()),
         })
     }

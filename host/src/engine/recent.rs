@@ -90,7 +90,7 @@ mod tests {
     use crate::engine::UpcastFault;
     use crate::event::{Digest, EventId, EventType, NewEvent, SchemaVersion, StreamName, Timestamp};
     use crate::log::{Append, Options, Prepared};
-    use crate::plugin::{Mishap, Output};
+    use crate::plugin::{Mishap, Output, Prices};
 
     fn log() -> (tempfile::TempDir, Log) {
         let dir = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn want(upcaster: &str) -> Want {
-        Want { upcasters: vec![upcaster.to_owned()], filter: Filter::all() }
+        Want { upcasters: vec![upcaster.to_owned()], prices: Prices::default(), filter: Filter::all() }
     }
 
     fn failed(mishap: Mishap) -> UpcastFault {

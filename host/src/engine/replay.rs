@@ -17,7 +17,7 @@ use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Marks, Overlay, Store};
+use crate::state::{self, Changes, Checkpoint, Costs, Marks, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -44,7 +44,16 @@ pub(super) struct Replay {
     /// How far the overlay is, committed or not.
     reached: Checkpoint,
     marks: Marks,
+    /// What all calls cost up to there.
+    costs: Costs,
     last_commit: Instant,
+}
+
+/// Where an append found a replay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Began {
+    pub(super) reached: Checkpoint,
+    costs: Costs,
 }
 
 /// Why a replay came back.
@@ -69,8 +78,8 @@ impl Replay {
         let reached = store.checkpoint()?;
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let (committed, marks) = (reached.sequence, Marks::default());
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, last_commit })
+        let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
+        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, costs, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -85,6 +94,11 @@ impl Replay {
         self.run_threads(target)
     }
 
+    /// Hands out what the calls cost since this was last asked.
+    pub(super) fn take_costs(&mut self) -> Costs {
+        std::mem::take(&mut self.costs)
+    }
+
     /// Makes durable what is not. Without `force` waits until it is worth a commit.
     pub(super) fn commit(&mut self, force: bool) -> Result<(), Error> {
         let changed = self.feed.overlay().kept_bytes() > 0 || !self.marks.is_empty();
@@ -96,6 +110,7 @@ impl Replay {
             return Ok(());
         }
         let checkpoint = self.checkpoint()?;
+        self.marks.costs = Some(self.costs.clone());
         let changes = self.feed.overlay().begin_commit();
         let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
         self.last_commit = Instant::now();
@@ -115,11 +130,12 @@ impl Replay {
 
     /// Goes back to what is in the file, which after a failure may be less than was committed: the rest is in the log.
     pub(super) fn reset(&mut self) -> Result<(), Error> {
-        let overlay = overlay_of(&self.store)?;
+        self.feed.reset(self.store.reader()?)?;
         self.reached = self.store.checkpoint()?;
         self.committed = self.reached.sequence;
-        *self.feed.overlay() = overlay;
+        self.feed.budget.forget();
         self.marks = Marks::default();
+        self.costs = self.store.costs()?;
         Ok(())
     }
 
@@ -136,7 +152,7 @@ impl Replay {
                 return Ok(End::Asked);
             }
             let portion = self.source.read(self.reached.sequence.next(), target)?;
-            if let Some(stopped) = self.take(portion) {
+            if let Some(stopped) = self.take(&portion) {
                 return Ok(End::Stopped(stopped));
             }
         }
@@ -188,7 +204,7 @@ impl Replay {
                 return Ok(End::Asked);
             }
             let portion = incoming.recv().expect("the reader goes on until the target")?;
-            if let Some(stopped) = self.take(portion) {
+            if let Some(stopped) = self.take(&portion) {
                 return Ok(End::Stopped(stopped));
             }
             let kept_bytes = self.feed.overlay().kept_bytes();
@@ -205,7 +221,7 @@ impl Replay {
             }
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
-                let marks = std::mem::take(&mut self.marks);
+                let marks = Marks { costs: Some(self.costs.clone()), ..std::mem::take(&mut self.marks) };
                 let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
@@ -215,30 +231,20 @@ impl Replay {
     }
 
     /// Feeds one portion and moves on behind it, or to the event that stopped it.
-    fn take(&mut self, portion: Portion) -> Option<Stopped> {
-        let mut fed = self.feed.feed(&portion.batch);
+    fn take(&mut self, portion: &Portion) -> Option<Stopped> {
+        let mut fed = self.feed.feed_portion(portion);
+        let stopped_before = fed.stopped.as_ref().map(Stopped::before);
+        self.reached.sequence = stopped_before.map_or(portion.through, Sequence::previous);
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
+        self.costs.merge(&fed.costs);
+        self.feed.quarantine.count(portion, stopped_before);
+        self.marks.set_aside.extend(self.feed.quarantine.take_changed());
         self.marks.faults.append(&mut fed.skipped);
-        if fed.stopped.is_none() {
-            match portion.failed.map(|failed| self.feed.refuse(failed)) {
-                None => self.reached.sequence = portion.through,
-                Some(Ok(skipped)) => {
-                    self.marks.faults.push(skipped);
-                    self.reached.sequence = portion.through;
-                }
-                Some(Err(stopped)) => {
-                    self.reached.sequence = portion.through.previous();
-                    fed.stopped = Some(stopped);
-                }
-            }
-        } else {
-            self.reached.sequence = portion.batch.event(fed.rows).sequence.previous();
-        }
-        self.meter.passed(self.reached.sequence, &fed);
         if let Some(Stopped::Fault(fault)) = &fed.stopped {
             self.marks.faults.push((**fault).clone());
         }
+        self.meter.passed(self.reached.sequence, &fed);
         fed.stopped
     }
 }
@@ -246,18 +252,20 @@ impl Replay {
 /// Within an append: what the writer has planned is folded before it is in the log, and kept only if it gets there.
 impl Replay {
     /// Begins what is kept or dropped as a whole; says where it begins.
-    pub(super) fn begin_live(&mut self) -> Checkpoint {
+    pub(super) fn begin_live(&mut self) -> Began {
         self.feed.overlay().begin();
-        self.reached
+        Began { reached: self.reached, costs: self.costs.clone() }
     }
 
     pub(super) fn keep_live(&mut self) {
         self.feed.overlay().keep();
     }
 
-    pub(super) fn drop_live(&mut self, began: Checkpoint) {
+    pub(super) fn drop_live(&mut self, began: Began) {
         self.feed.overlay().discard();
-        self.reached = began;
+        self.feed.budget.forget();
+        self.feed.quarantine.drop_planned(began.reached.sequence);
+        (self.reached, self.costs) = (began.reached, began.costs);
     }
 
     /// Folds events, the last of which is `through`. Under any policy a fault is for the append to take.
@@ -267,15 +275,14 @@ impl Replay {
         while start < wanted.len() {
             let end = start + page_events(&wanted, start);
             let portion = self.source.portion(wanted.slice(start..end), through.next(), through);
-            let fed = self.feed.strictly(|feed| feed.feed(&portion.batch));
+            let fed = self.feed.strictly(|feed| feed.feed_portion(&portion));
             self.reached.events += fed.folded;
             self.reached.fuel += fed.fuel;
+            self.costs.merge(&fed.costs);
             if let Some(stopped) = fed.stopped {
                 return Err(stopped);
             }
-            if let Some(failed) = portion.failed {
-                self.feed.strictly(|feed| feed.refuse(failed))?;
-            }
+            self.feed.quarantine.plan(&portion);
             start = end;
         }
         self.reached.sequence = through;
@@ -284,12 +291,18 @@ impl Replay {
 
     /// Whether the file lacks entries that are here.
     pub(super) fn has_changes(&self) -> bool {
-        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty()) || !self.marks.is_empty()
+        self.feed.overlay().uncommitted().any(|changes| !changes.is_empty())
+            || !self.marks.is_empty()
+            || self.feed.quarantine.has_planned()
     }
 
     /// Writes all that the file lacks, kept or begun, without deciding for it.
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
-        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &self.marks)?)
+        let mut quarantine = self.feed.quarantine.clone();
+        quarantine.keep_planned();
+        let mut marks = Marks { costs: Some(self.costs.clone()), ..self.marks.clone() };
+        marks.set_aside.extend(quarantine.take_changed());
+        Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }
 
     /// Decides for what was prepared, once everything begun is kept. After an error the way on is [`Replay::reset`].
@@ -302,6 +315,9 @@ impl Replay {
         let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
         overlay.rebase(base);
         drop(overlay);
+        self.feed.quarantine.keep_planned();
+        // They were prepared with the rest.
+        drop(self.feed.quarantine.take_changed());
         self.marks = Marks::default();
         self.committed = checkpoint.sequence;
         Ok(())
@@ -326,7 +342,7 @@ pub(super) fn page_events(batch: &Batch, start: usize) -> usize {
 
 fn commit_all(store: &Store, outlet: &Outlet, commits: &Receiver<Commit>, done: &SyncSender<Result<(), Error>>) {
     for commit in commits {
-        let result = outlet.publish(store, &commit.changes, commit.checkpoint, &commit.marks);
+        let result = outlet.publish_on_the_way(store, &commit.changes, commit.checkpoint, &commit.marks);
         if done.send(result.map_err(Error::from)).is_err() {
             return;
         }
@@ -344,9 +360,4 @@ fn background<'scope, T: Send + 'scope>(
         work()
     };
     std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, run).expect("a thread can be started")
-}
-
-/// A feed that starts from what is on disk.
-pub(super) fn overlay_of(store: &Store) -> Result<Overlay, Error> {
-    Ok(Overlay::new(store.reader()?))
 }

@@ -1,19 +1,24 @@
 //! The files of states: where they lie, and which of them are open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::catalogue::sync_parent;
+use super::catalogue::{Catalogue, sync_parent};
 use crate::event::{Digest, Sequence};
 use crate::log::Log;
 use crate::state::Store;
 
 /// What the names of files that only their makers need end with; who finds one at the start removes it.
 const SCRATCH: &str = ".scratch.redb";
+
+/// What the names of kept snapshots end with; the catalogue says which are kept.
+const KEPT: &str = ".kept.redb";
+/// What the names of files end with that were set aside, because they are damaged; nobody reads them again.
+const ASIDE: &str = ".damaged";
 
 /// Closing a state's file takes a sync or two.
 const RELEASED_AFTER: Duration = Duration::from_secs(2);
@@ -27,19 +32,39 @@ pub(super) struct States {
     /// A file can be open once in a process, so who wants it shares it.
     open: Mutex<HashMap<PathBuf, Weak<Store>>>,
     scratches: AtomicU64,
+    /// The states that were lost and are made anew from the log.
+    anew: Mutex<HashMap<PathBuf, Anew>>,
+}
+
+/// A state that was lost, and is made anew since this process found that out.
+#[derive(Clone, Debug)]
+pub(super) struct Anew {
+    /// What became of the one before.
+    pub(super) why: String,
+    /// Where the log ended then: readers saw as much before, so they see nothing until it is there again.
+    pub(super) until: Sequence,
 }
 
 impl States {
     pub(super) fn new(dir: PathBuf, log: Arc<Log>) -> Self {
         remove_scratches(&dir);
-        Self { dir, log, open: Mutex::default(), scratches: AtomicU64::new(0) }
+        Self { dir, log, open: Mutex::default(), scratches: AtomicU64::new(0), anew: Mutex::default() }
     }
 
     pub(super) fn path(&self, name: &str, identity: Digest) -> PathBuf {
         self.dir.join(name).join(format!("{identity}.redb"))
     }
 
-    /// A state's file, empty if there was none.
+    /// The file of a state that was there before. If it is gone, that is said, and the state is made anew.
+    pub(super) fn open_known(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
+        let path = self.path(name, identity);
+        if !path.exists() {
+            self.begin_anew(name, &path, format!("{} was missing", path.display()));
+        }
+        self.open(name, identity)
+    }
+
+    /// A state's file, empty if there was none. One that is damaged is set aside: the log has all that was in it.
     pub(super) fn open(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
         let path = self.path(name, identity);
         make_parent(&path)?;
@@ -47,7 +72,16 @@ impl States {
         if let Some(store) = open.get(&path).and_then(Weak::upgrade) {
             return Ok(store);
         }
-        let store = Arc::new(self.open_released(&path, identity)?);
+        let opened = self.open_released(&path, identity);
+        let opened = match opened {
+            Err(Error::State(error)) if error.is_damage() => {
+                let aside = set_aside(&path)?;
+                self.begin_anew(name, &path, format!("{} (it is kept as {})", error.what(), aside.display()));
+                self.open_released(&path, identity)
+            }
+            opened => opened,
+        };
+        let store = Arc::new(opened?);
         self.check(name, &store)?;
         open.retain(|_, store| store.strong_count() > 0);
         open.insert(path, Arc::downgrade(&store));
@@ -65,13 +99,80 @@ impl States {
         }
     }
 
+    /// Sets the file of an open state aside, which turned out to be damaged; all who share it have an empty state then.
+    pub(super) fn empty(&self, name: &str, store: &Store, identity: Digest, why: &str) -> Result<Anew, Error> {
+        let path = store.path().to_owned();
+        store.begin_anew(identity, self.log.id().0, || set_aside(&path).map(drop))?;
+        let aside = aside_of(&path);
+        Ok(self.begin_anew(name, &path, format!("{why} (it is kept as {})", aside.display())))
+    }
+
+    /// Remembers and says that a state is made anew.
+    fn begin_anew(&self, name: &str, path: &Path, why: String) -> Anew {
+        tracing::warn!(projection = name, "a state is made anew from the log: {why}");
+        let anew = Anew { why, until: self.log.head().sequence };
+        self.anew().insert(path.to_owned(), anew.clone());
+        anew
+    }
+
+    /// Whether and why a state was made anew since the directory was opened.
+    pub(super) fn made_anew(&self, name: &str, identity: Digest) -> Option<Anew> {
+        self.anew().get(&self.path(name, identity)).cloned()
+    }
+
+    fn anew(&self) -> MutexGuard<'_, HashMap<PathBuf, Anew>> {
+        self.anew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An empty state in a file of its own, to be removed or to take the place of another.
     pub(super) fn scratch(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
+        let path = self.scratch_path(name, identity)?;
+        Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
+    }
+
+    /// A copy of the kept snapshot in a file of its own, to be removed.
+    pub(super) fn scratch_of_kept(&self, name: &str, identity: Digest) -> Result<Scratch, Error> {
+        let (kept, path) = (self.kept_path(name, identity), self.scratch_path(name, identity)?);
+        let copied = std::fs::copy(&kept, &path).map_err(Error::file(&kept));
+        let opened = copied.and_then(|_| Ok(Store::open(&path, identity, self.log.id().0)?));
+        let scratch = opened.inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        let scratch = Scratch(Arc::new(scratch));
+        self.check(name, &scratch.0)?;
+        Ok(scratch)
+    }
+
+    /// Keeps a scratch as the snapshot of its identity.
+    pub(super) fn keep(&self, name: &str, identity: Digest, scratch: &Scratch) -> Result<(), Error> {
+        let path = self.kept_path(name, identity);
+        std::fs::rename(scratch.0.path(), &path).map_err(Error::file(&path))?;
+        sync_parent(&path).map_err(Error::file(&path))
+    }
+
+    /// Removes the kept snapshots of a projection but for that of one identity.
+    pub(super) fn remove_kept(&self, name: &str, but: Option<&str>) -> Result<(), Error> {
+        let Ok(files) = std::fs::read_dir(self.dir.join(name)) else { return Ok(()) };
+        for file in files.flatten() {
+            let file_name = file.file_name();
+            let Some(identity) = file_name.to_str().and_then(|file_name| file_name.strip_suffix(KEPT)) else {
+                continue;
+            };
+            if Some(identity) != but {
+                remove_if_there(&file.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kept_path(&self, name: &str, identity: Digest) -> PathBuf {
+        self.dir.join(name).join(format!("{identity}{KEPT}"))
+    }
+
+    fn scratch_path(&self, name: &str, identity: Digest) -> Result<PathBuf, Error> {
         let number = self.scratches.fetch_add(1, Ordering::Relaxed);
         let path = self.dir.join(name).join(format!("{identity}-{number}{SCRATCH}"));
         make_parent(&path)?;
         remove_if_there(&path)?;
-        Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
+        Ok(path)
     }
 
     /// Lets a scratch take the place of the state of its identity. Who still reads the old one reads on.
@@ -80,6 +181,7 @@ impl States {
         std::fs::rename(scratch.path(), &path).map_err(Error::file(&path))?;
         sync_parent(&path).map_err(Error::file(&path))?;
         let mut open = self.open.lock().expect("no thread panics while it holds the open states");
+        self.anew().remove(&path);
         open.insert(path, Arc::downgrade(scratch));
         Ok(())
     }
@@ -87,7 +189,10 @@ impl States {
     pub(super) fn remove(&self, name: &str, identity: Digest) -> Result<(), Error> {
         let path = self.path(name, identity);
         self.open.lock().expect("no thread panics while it holds the open states").remove(&path);
-        remove_if_there(&path)
+        self.anew().remove(&path);
+        remove_if_there(&aside_of(&path))?;
+        remove_if_there(&path)?;
+        remove_if_there(&self.kept_path(name, identity))
     }
 
     pub(super) fn remove_all(&self, name: &str) -> Result<(), Error> {
@@ -96,6 +201,7 @@ impl States {
             .lock()
             .expect("no thread panics while it holds the open states")
             .retain(|path, _| !path.starts_with(&dir));
+        self.anew().retain(|path, _| !path.starts_with(&dir));
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path: dir, source: error }),
             Ok(()) | Err(_) => Ok(()),
@@ -114,6 +220,41 @@ impl States {
         }
         Ok(())
     }
+}
+
+/// States without a catalogue mean that the catalogue was lost, and with it what they are states of. States that the
+/// catalogue does not name are passed over with a warning: a projection was deleted, or the catalogue is an older copy.
+pub(super) fn check_known(states: &Path, catalogue: &Catalogue, file: &Path) -> Result<(), Error> {
+    let mut unknown = projections_in(states);
+    unknown.retain(|name| !catalogue.content().projections.contains_key(name));
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = unknown.iter().map(|name| format!("{name:?}")).collect();
+    if !file.exists() {
+        let (catalogue, states) = (file.to_owned(), states.to_owned());
+        return Err(Error::CatalogueMissing { catalogue, states, projections: names.join(", ") });
+    }
+    for name in unknown {
+        let folder = states.join(name);
+        tracing::warn!(
+            "{}: no projection of that name is known; delete the folder if none is missed",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// The folders that hold states, by name.
+fn projections_in(dir: &Path) -> BTreeSet<String> {
+    let is_state = |path: &Path| path.extension().is_some_and(|extension| extension == "redb");
+    let has_state = |folder: &Path| {
+        let mut files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.any(|file| is_state(&file.path()))
+    };
+    let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let folders = folders.filter(|folder| has_state(&folder.path()));
+    folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// A scratch that goes with its user.
@@ -139,6 +280,20 @@ fn remove_scratches(dir: &Path) {
             tracing::warn!("{}: {error}", file.path().display());
         }
     }
+}
+
+/// Where a state's file goes that is damaged. What was set aside before it gives way: both are made from the same log.
+fn aside_of(path: &Path) -> PathBuf {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(ASIDE);
+    aside.into()
+}
+
+fn set_aside(path: &Path) -> Result<PathBuf, Error> {
+    let aside = aside_of(path);
+    std::fs::rename(path, &aside).map_err(Error::file(path))?;
+    sync_parent(path).map_err(Error::file(path))?;
+    Ok(aside)
 }
 
 fn make_parent(path: &Path) -> Result<(), Error> {

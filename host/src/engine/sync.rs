@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::feed::Stopped;
 use super::key::Key;
-use super::replay::{End, Replay};
+use super::replay::{Began, End, Replay};
 use super::{Error, Phase};
 use crate::event::{Batch, Sequence};
 use crate::log::{Head, Log};
-use crate::state::{self, Checkpoint};
+use crate::state;
 
 /// How far behind a projection may be attached: the writer makes that up in some tenths of a second, in which every
 /// append waits.
@@ -47,7 +47,7 @@ impl std::fmt::Debug for NotAttached {
 struct Rider {
     replay: Replay,
     /// Where it was before the group in hand.
-    began: Checkpoint,
+    began: Began,
     prepared: Option<state::Prepared>,
     /// Why it cannot take part in an append now.
     trouble: Option<String>,
@@ -73,7 +73,7 @@ impl Riders {
         replay.feed.stop = Arc::default();
         let name = key.name.as_str();
         let (checkpoint, head) = (replay.reached(), self.log.head());
-        let mut rider = Rider { replay, began: checkpoint, prepared: None, trouble: None, lazy_since: None };
+        let mut rider = Rider { replay, began: Began::default(), prepared: None, trouble: None, lazy_since: None };
         let behind = head.sequence.0.saturating_sub(checkpoint.sequence.0);
         let caught_up = if behind > BEHIND_MAX {
             let (checkpoint, head) = (checkpoint.sequence, head.sequence);
@@ -172,7 +172,7 @@ impl Riders {
     pub(super) fn drop_group(&mut self) {
         for rider in self.riders.values_mut() {
             rider.prepared = None;
-            rider.replay.drop_live(rider.began);
+            rider.replay.drop_live(std::mem::take(&mut rider.began));
         }
     }
 
@@ -212,12 +212,14 @@ impl Rider {
 
     /// Tries again what went wrong before, and makes up for what the log has beyond it.
     fn recover(&mut self, name: &str, head: Head) {
-        if self.trouble.is_none() && self.replay.reached().sequence >= head.sequence {
+        let is_failing = self.replay.store.is_failing();
+        if self.trouble.is_none() && !is_failing && self.replay.reached().sequence >= head.sequence {
             return;
         }
-        let is_troubled = self.trouble.is_some();
+        let is_troubled = self.trouble.is_some() || is_failing;
         // What went wrong may have cost the file what was committed lazily.
-        let reset = if is_troubled { self.replay.reset() } else { Ok(()) };
+        let reopened = if is_failing { self.replay.store.reopen().map(drop) } else { Ok(()) };
+        let reset = reopened.map_err(Error::from).and_then(|()| if is_troubled { self.replay.reset() } else { Ok(()) });
         match reset.and_then(|()| self.catch_up(name, head)) {
             Ok(()) => {
                 self.trouble = None;
@@ -235,13 +237,15 @@ impl Rider {
                 self.replay.commit(true)?;
                 return Err(unavailable(name, Phase::Halted(fault).to_string()));
             }
-            End::Stopped(Stopped::Pause(reason)) => return Err(unavailable(name, reason)),
+            End::Stopped(Stopped::Pause { reason, .. }) => return Err(unavailable(name, reason)),
+            End::Stopped(Stopped::OverQuota { over, .. }) => return Err(unavailable(name, over.reason)),
             End::Asked => return Err(unavailable(name, "it was asked to stop".to_owned())),
         }
         if self.is_unsaved()? {
             let prepared = self.replay.prepare_live()?;
             self.replay.commit_live(prepared, head.chain)?;
         }
+        self.replay.store.build_tree()?;
         self.show();
         Ok(())
     }
@@ -257,7 +261,7 @@ impl Rider {
     }
 
     fn has_moved(&self) -> bool {
-        self.replay.reached().sequence != self.began.sequence
+        self.replay.reached().sequence != self.began.reached.sequence
     }
 
     fn settle(&mut self, name: &str, head: Head) {
@@ -293,7 +297,8 @@ fn refusal(name: &str, stopped: Stopped) -> Error {
             kind: fault.kind,
             message: fault.message,
         },
-        Stopped::Pause(reason) => unavailable(name, reason),
+        Stopped::Pause { reason, .. } => unavailable(name, reason),
+        Stopped::OverQuota { over, .. } => unavailable(name, over.reason),
     }
 }
 

@@ -4,12 +4,14 @@
 //!
 //! | line | how often | what it says |
 //! |---|---|---|
-//! | `{"format":"polyfold trace 1","kind":…}` | first | the plugin it was recorded from, the slice, and for a projection its parameters, limits where they are not the usual ones, and what it does on faults |
+//! | `{"format":"polyfold trace 2","kind":…}` | first | the plugin it was recorded from, the slice, and for a projection its parameters, limits where they are not the usual ones, and what it does on faults |
 //! | `{"event":{…}}` | for each event | the event as the plugin saw it, in the form of an export; `data_base64` has CBOR that JSON cannot say exactly |
 //! | `{"entry":{…}}` | for each entry, in key order | `value` (JSON), `text`, or `base64`, whichever says the bytes exactly in the state's encoding |
 //! | `{"fault":{…}}` | for each fault | sequence and kind; the message only where the plugin said it itself, because what traps say differs between languages |
 //! | `{"lifted":{…}}` | an upcaster's, for each event | what its steps made of it, or the error |
 //! | `{"end":{…}}` | last | counts, the digest (a state's as [`crate::state::StateDigest`] has it), and the fuel, which is not compared |
+//!
+//! A `polyfold trace 1` is read too: there a state's digest was that of all entries in one piece.
 //!
 //! What is long and says little stands as `gzip` or `data_gzip`: base64 of the bytes, compressed.
 
@@ -134,6 +136,14 @@ impl Made {
         }
     }
 
+    /// The digest as a `polyfold trace 1` has it.
+    fn digest_of_format_1(&self) -> Digest {
+        match self {
+            Self::Projection(_, folded) => folded.digest_in_one_piece(),
+            Self::Upcaster(lifts) => digest_of(lifts),
+        }
+    }
+
     /// What the calls took that were kept; not counted for an upcaster.
     pub fn fuel(&self) -> Option<u64> {
         match self {
@@ -171,6 +181,16 @@ impl Folded {
         let mut digest = StateDigest::default();
         self.entries.iter().for_each(|(key, value)| digest.add(key, value));
         digest.finish()
+    }
+
+    /// BLAKE3 over all entries in key order, key and value each behind its length as 8 bytes little-endian.
+    fn digest_in_one_piece(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for part in self.entries.iter().flat_map(|(key, value)| [key.as_bytes(), value]) {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Digest(*hasher.finalize().as_bytes())
     }
 }
 

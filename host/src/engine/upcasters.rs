@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::patience::Patience;
 use crate::event::{Batch, Digest, EventRef, Filter, Row, SchemaVersion, Sequence};
 use crate::plugin::{Failure, Output, Step, Upcaster};
 
@@ -139,10 +140,10 @@ impl Chains {
             if due.is_empty() {
                 break;
             }
-            for (digest, rows) in due {
+            for rows in due.into_values() {
                 let limit = failed.as_ref().map_or(usize::MAX, |(index, _)| *index);
                 let rows: Vec<usize> = rows.into_iter().filter(|row| *row < limit).collect();
-                if let Some(failure) = self.step(&mut batch, digest, &rows) {
+                if let Some(failure) = self.step(&mut batch, &rows, None) {
                     failed = Some(failure);
                 }
             }
@@ -168,12 +169,13 @@ impl Chains {
 
     /// Makes one step for each of these rows with the one upcaster that has it. On failure tries halves, so that all
     /// rows before the first that fails by itself are lifted.
-    fn step(&self, batch: &mut Arc<Batch>, digest: Digest, rows: &[usize]) -> Option<(usize, UpcastFault)> {
+    fn step(&self, batch: &mut Arc<Batch>, rows: &[usize], patience: Option<Patience>) -> Option<(usize, UpcastFault)> {
         let (first, _) = rows.split_first()?;
         let event = batch.event(*first);
         let link = self.link(event.event_type, event.schema_version)?;
         let upcaster = Arc::clone(&link.upcaster);
-        let (usage, output, result) = upcaster.upcast(batch, rows);
+        let patience = patience.unwrap_or_else(|| Patience::new(upcaster.limits().deadline));
+        let (usage, output, result) = upcaster.upcast_within(batch, rows, patience.of(rows.len()));
         match result {
             Ok(payloads) => {
                 self.replace(batch, rows, payloads);
@@ -182,9 +184,11 @@ impl Chains {
             Err(failure) if rows.len() == 1 || !failure.may_be_of_one_event() => {
                 Some((*first, fault(batch.event(*first), &upcaster, Failed { failure, fuel: usage.fuel, output })))
             }
-            Err(_) => {
+            Err(failure) => {
+                let patience = Some(patience.after(&failure));
                 let (left, right) = rows.split_at(rows.len() / 2);
-                self.step(batch, digest, left).or_else(|| self.step(batch, digest, right))
+                let failed = self.step(batch, left, patience);
+                failed.or_else(|| self.step(batch, right, patience))
             }
         }
     }

@@ -10,6 +10,7 @@ use super::key::Key;
 use super::operate::parameters;
 use super::worker::Worker;
 use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
+use crate::plugin::Limits;
 
 /// A state this many events behind catches up within a moment, so a switch waits for it.
 const CLOSE_EVENTS: u64 = 20_000;
@@ -74,6 +75,7 @@ impl Engine {
                 self.find_plugin(&present.name)?
             }
         };
+        self.admit(&plugin, false)?;
         let new_parameters = upgrade.parameters.as_deref().map(parameters).transpose()?;
         let draft = Deployment {
             plugin: plugin.digest,
@@ -81,6 +83,8 @@ impl Engine {
             parameters: new_parameters.unwrap_or_else(|| present.parameters.clone()),
             fuel_per_event: upgrade.fuel_per_event.unwrap_or(present.fuel_per_event),
             memory_bytes: upgrade.memory_bytes.unwrap_or(present.memory_bytes),
+            // With the prices of today.
+            limits: Deployment::named(&Limits::default()),
             on_fault: upgrade.on_fault.unwrap_or(present.on_fault),
             ..present.clone()
         };
@@ -141,7 +145,10 @@ impl Engine {
             Err(error) => Some(error.to_string()),
             Ok(progress) => match &progress.phase {
                 Phase::Replaying | Phase::Live | Phase::Halted(_) => None,
-                phase @ (Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped) => Some(phase.to_string()),
+                phase @ (Phase::Paused { .. }
+                | Phase::OverQuota { .. }
+                | Phase::Failed { .. }
+                | Phase::Stopped) => Some(phase.to_string()),
             },
         };
         if let Some(failed) = failed
@@ -158,6 +165,7 @@ impl Engine {
         let is_settled = |progress: &Progress| match progress.phase {
             Phase::Replaying => false,
             Phase::Live | Phase::Halted(_) => self.hub.running.get(&key).is_none(),
+            Phase::OverQuota { goes_on, .. } => !goes_on,
             Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => true,
         };
         let progress = worker.meter.wait(is_settled, watch);
@@ -178,7 +186,8 @@ impl Engine {
             return Ok(running);
         }
         let store = self.hub.states.scratch(name, identity)?;
-        let (replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        replay.feed.budget = self.budget(&projection);
         let worker = Worker::start(replay, plugin.manifest_shared(), self.duty(&projection, deployment, true, true));
         let worker = Arc::new(worker);
         drop(self.hub.running.insert(key, Arc::clone(&worker)));
@@ -207,7 +216,11 @@ impl Engine {
             let is_close = progress.sequence.0 + CLOSE_EVENTS >= head.0;
             let is_coming = match progress.phase {
                 Phase::Replaying | Phase::Live => is_close,
-                Phase::Halted(_) | Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped => false,
+                Phase::Halted(_)
+                | Phase::Paused { .. }
+                | Phase::OverQuota { .. }
+                | Phase::Failed { .. }
+                | Phase::Stopped => false,
             };
             if !is_coming || Instant::now() >= give_up {
                 worker.ask_to_stay_beside();

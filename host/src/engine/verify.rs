@@ -1,17 +1,49 @@
-//! Holds a projection to its promise: builds its state anew with other batch sizes and compares.
+//! Holds a projection to its promise: builds its state anew in other batches, by code compiled anew, and compares.
 
-use std::sync::Arc;
+mod difference;
+mod snapshot;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::code::Code;
 use super::feed::Stopped;
-use super::replay::End;
+use super::probe::{Condition, OtherCode, Probe, SIZES};
+use super::replay::{End, Replay};
 use super::states::Scratch;
-use super::{Deployment, Engine, Error, Phase, Progress, Sizing};
+use super::{Deployment, Engine, Error, Kept, Phase, Progress, Share, Sizing};
 use crate::event::{Digest, Sequence};
-use crate::state::{Fault, Reader, Store};
+use crate::plugin::Projection;
+pub use difference::Difference;
 
-/// Sizes that cut the log elsewhere than the live feed did: single events, odd numbers, and more than it may have had.
-const SIZES: [usize; 5] = [1, 7, 64, 501, 8_192];
+/// In a whole rebuild the fuel of so many batches is compared with what the state's own code uses for them: enough to
+/// find a compiler that counts otherwise, at a twentieth of the time.
+const FUEL_PERCENT: f64 = 5.0;
+
+/// Batches of a sample, as large as calls get.
+const LARGE: [usize; 1] = [8_192];
+
+/// How a state is verified.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// The sizes of batches, in turn.
+    pub sizes: Vec<usize>,
+    /// Whether plugins are compiled anew for it.
+    pub compile_anew: bool,
+    /// Replay in large batches by the state's own code, and fold only this share of them once more otherwise.
+    pub sample: Option<Share>,
+    /// Start from the kept snapshot; a sample does so by itself.
+    pub from_snapshot: bool,
+    /// Keep what was built, if it is what it should be.
+    pub keep_snapshot: bool,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        let sizes = SIZES.to_vec();
+        Self { sizes, compile_anew: true, sample: None, from_snapshot: false, keep_snapshot: false }
+    }
+}
 
 /// What a verification found.
 #[derive(Clone, Debug)]
@@ -22,116 +54,173 @@ pub struct Verification {
     pub live: Digest,
     pub rebuilt: Digest,
     pub difference: Option<Difference>,
-}
-
-/// The first thing in which two states differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// An entry: its key, and the value in the live state and in the rebuilt one.
-    Entry { key: String, live: Option<Vec<u8>>, rebuilt: Option<Vec<u8>> },
-    /// The rebuilt state could not come as far.
-    Stopped { sequence: Sequence, reason: String },
-    /// The one failed on an event on which the other did not, or failed otherwise.
-    Fault { sequence: Sequence, live: Option<String>, rebuilt: Option<String> },
+    /// It was built from here: 0, or where the kept snapshot stands.
+    pub from: Sequence,
+    /// Why the kept snapshot was not used although it was wanted.
+    pub snapshot_unused: Option<String>,
+    /// How many batches were folded twice, by both compilations, and came out alike, their fuel too.
+    pub batches_twice: u64,
+    /// The snapshot that was kept.
+    pub kept: Option<Kept>,
 }
 
 impl Engine {
     /// Rebuilds a snapshot of the readable state and compares every entry and fault; the state goes on meanwhile.
     pub fn verify(&self, name: &str, watch: impl FnMut(&Progress) + Send) -> Result<Verification, Error> {
-        self.verify_with(name, &SIZES, watch)
+        self.verify_as(name, &VerifyOptions::default(), watch)
     }
 
-    /// Verifies with batches of these sizes in turn; a caller who suspects a size can name it.
+    /// Verifies with batches of these sizes in turn, by the state's own code; a caller who suspects a size can name it.
     pub fn verify_with(
         &self,
         name: &str,
         sizes: &[usize],
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Verification, Error> {
+        let options = VerifyOptions { sizes: sizes.to_vec(), compile_anew: false, ..VerifyOptions::default() };
+        self.verify_as(name, &options, watch)
+    }
+
+    /// Verifies in the way that the options say.
+    pub fn verify_as(
+        &self,
+        name: &str,
+        options: &VerifyOptions,
+        watch: impl FnMut(&Progress) + Send,
+    ) -> Result<Verification, Error> {
         let projection = self.projection(name)?;
         let deployment = projection.readable();
         let live = self.store_of(name, deployment)?.reader()?;
         let target = live.checkpoint().sequence;
-        let scratch = Scratch(self.hub.states.scratch(name, deployment.identity())?);
-        let progress = self.build(name, deployment, &scratch.0, Sizing::cycle(sizes), target, watch)?;
+        // The tree was kept up to date by each commit: what fits it is what was committed.
+        let damage = live.check_tree()?.map(Difference::Damaged);
+        let (scratch, snapshot_unused) = self.begin(name, deployment, options, target)?;
+        let from = scratch.0.checkpoint()?.sequence;
+        let replay = self.verifying(name, deployment, options, &scratch)?;
+        let progress = build(replay, target, watch)?;
         let rebuilt = scratch.0.reader()?;
         let difference = match progress.phase {
-            Phase::Live => first_fault(&live.faults()?, &rebuilt.faults()?, target),
-            phase => Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() }),
+            Phase::Live => difference::between(&live, &rebuilt, target)?,
+            phase @ (Phase::Replaying
+            | Phase::Halted(_)
+            | Phase::Paused { .. }
+            | Phase::OverQuota { .. }
+            | Phase::Failed { .. }
+            | Phase::Stopped) => {
+                Some(Difference::Stopped { sequence: progress.visible.next(), reason: phase.to_string() })
+            }
         };
-        let difference = match difference {
-            None => first_entry(&live, &rebuilt)?,
-            some => some,
-        };
+        let difference = damage.or(difference);
+        let is_kept = options.keep_snapshot && difference.is_none();
+        let kept = is_kept.then(|| self.keep_snapshot(name, deployment, &scratch)).transpose()?;
         let (entries, live, rebuilt) = (live.len()?, live.digest()?, rebuilt.digest()?);
-        Ok(Verification { sequence: target, entries, live, rebuilt, difference })
+        let (sequence, batches_twice) = (target, progress.probed);
+        Ok(Verification { sequence, entries, live, rebuilt, difference, from, snapshot_unused, batches_twice, kept })
     }
 
-    /// Builds the state of a deployment up to `target`, on the caller's thread.
-    fn build(
+    /// Where it starts: from nothing, or from a copy of the kept snapshot.
+    fn begin(
         &self,
         name: &str,
         deployment: &Deployment,
-        store: &Arc<Store>,
-        sizing: Sizing,
+        options: &VerifyOptions,
         target: Sequence,
-        mut watch: impl FnMut(&Progress) + Send,
-    ) -> Result<Progress, Error> {
-        let (mut replay, _) = self.replay(name, deployment, Arc::clone(store), sizing)?;
-        let meter = Arc::clone(&replay.meter);
-        meter.enter(Phase::Replaying);
-        let over = AtomicBool::new(false);
-        let end = std::thread::scope(|scope| {
-            let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut watch));
-            let end = replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
-            over.store(true, Ordering::Relaxed);
-            meter.visible(replay.reached().sequence);
-            watcher.join().expect("watching progress does not panic");
-            end
-        })?;
-        meter.enter(match end {
-            End::Reached => Phase::Live,
-            End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
-            End::Stopped(Stopped::Pause(reason)) => Phase::Paused { reason },
-            End::Asked => Phase::Stopped,
-        });
-        Ok(meter.read())
-    }
-}
-
-fn first_entry(live: &Reader, rebuilt: &Reader) -> Result<Option<Difference>, Error> {
-    let (mut live, mut rebuilt) = (live.entries()?, rebuilt.entries()?);
-    loop {
-        let (live, rebuilt) = (live.next().transpose()?, rebuilt.next().transpose()?);
-        if live == rebuilt {
-            if live.is_none() {
-                return Ok(None);
+    ) -> Result<(Scratch, Option<String>), Error> {
+        let is_kept = self.projection(name)?.kept.is_some();
+        let mut unused = None;
+        if options.from_snapshot || options.sample.is_some() && is_kept {
+            match self.start_from_kept(name, deployment, target) {
+                Ok(scratch) => return Ok((scratch, None)),
+                Err(why) => unused = Some(why),
             }
-            continue;
         }
-        let keys = [&live, &rebuilt].into_iter().flatten().map(|(key, _)| key.clone());
-        let key = keys.min().expect("one of two different options is there");
-        let value = |entry: Option<(String, Vec<u8>)>| entry.filter(|(found, _)| *found == key).map(|(_, value)| value);
-        return Ok(Some(Difference::Entry { live: value(live), rebuilt: value(rebuilt), key }));
+        Ok((Scratch(self.hub.states.scratch(name, deployment.identity())?), unused))
+    }
+
+    /// The replay that builds it, with the other code that a part of its batches is folded by once more.
+    fn verifying(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        options: &VerifyOptions,
+        scratch: &Scratch,
+    ) -> Result<Replay, Error> {
+        const FUEL: &[&[Condition]] = &[&[Condition::Code]];
+        const SAMPLE: &[&[Condition]] = &[&[Condition::Cuts, Condition::Code], &[Condition::Code]];
+        let own = self.code(deployment)?;
+        let fresh = options.compile_anew.then(|| self.fresh_code(deployment)).transpose()?;
+        let (code, other, ways, share, sizes) = match (options.sample, fresh) {
+            (Some(share), Some(fresh)) => (own, Some(fresh.plugin), SAMPLE, share, &LARGE[..]),
+            (Some(share), None) => (own, None, SAMPLE, share, &LARGE[..]),
+            (None, Some(fresh)) => {
+                let share = Share::percent(FUEL_PERCENT).expect("it is a percentage");
+                (fresh, Some(own.plugin), FUEL, share, &options.sizes[..])
+            }
+            (None, None) => return self.built_by(name, deployment, &own, scratch, &options.sizes),
+        };
+        let mut replay = self.built_by(name, deployment, &code, scratch, sizes)?;
+        replay.feed.probe = Some(Probe { share, ways, code: ready(other) });
+        Ok(replay)
+    }
+
+    fn built_by(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        code: &Code,
+        scratch: &Scratch,
+        sizes: &[usize],
+    ) -> Result<Replay, Error> {
+        self.replay_with(name, deployment, code, Arc::clone(&scratch.0), Sizing::cycle(sizes))
     }
 }
 
-/// Compares the faults up to the checkpoint; that at which a state halted lies behind it.
-fn first_fault(live: &[Fault], rebuilt: &[Fault], target: Sequence) -> Option<Difference> {
-    let relevant = |faults: &[Fault]| -> Vec<Fault> {
-        faults.iter().filter(|fault| fault.sequence <= target.0).cloned().collect()
-    };
-    let (live, rebuilt) = (relevant(live), relevant(rebuilt));
-    for at in 0..live.len().max(rebuilt.len()) {
-        let (live, rebuilt) = (live.get(at), rebuilt.get(at));
-        let say = |fault: Option<&Fault>| fault.map(|fault| format!("{}: {}", fault.kind, fault.message));
-        let same = live.map(|fault| fault.sequence) == rebuilt.map(|fault| fault.sequence) && say(live) == say(rebuilt);
-        if !same {
-            let sequence = [live, rebuilt].into_iter().flatten().map(|fault| fault.sequence).min();
-            let sequence = Sequence(sequence.expect("one of two is there"));
-            let at_sequence = |fault: Option<&Fault>| say(fault.filter(|fault| fault.sequence == sequence.0));
-            return Some(Difference::Fault { sequence, live: at_sequence(live), rebuilt: at_sequence(rebuilt) });
-        }
-    }
-    None
+fn ready(code: Option<Arc<Projection>>) -> OtherCode {
+    Arc::new(OnceLock::from(code))
+}
+
+/// Brings a replay to `target`, on the caller's thread, and says where it ended.
+pub(super) fn build(
+    mut replay: Replay,
+    target: Sequence,
+    mut watch: impl FnMut(&Progress) + Send,
+) -> Result<Progress, Error> {
+    run_watched(&mut replay, target, &mut watch)
+}
+
+/// The same with a replay that is needed afterwards.
+pub(super) fn run_watched(
+    replay: &mut Replay,
+    target: Sequence,
+    watch: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Progress, Error> {
+    let run = |replay: &mut Replay| replay.run_to(target).and_then(|end| replay.commit(true).map(|()| end));
+    let end = watched(replay, watch, run)?;
+    replay.meter.enter(match end {
+        End::Reached => Phase::Live,
+        End::Stopped(Stopped::Fault(fault)) => Phase::Halted(fault),
+        End::Stopped(Stopped::Pause { reason, .. }) => Phase::Paused { reason },
+        End::Stopped(Stopped::OverQuota { over, .. }) => over.phase(),
+        End::Asked => Phase::Stopped,
+    });
+    Ok(replay.meter.read())
+}
+
+/// Does something with a replay on the caller's thread while another one watches how far it is.
+pub(super) fn watched<T>(
+    replay: &mut Replay,
+    watch: &mut (dyn FnMut(&Progress) + Send),
+    work: impl FnOnce(&mut Replay) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let meter = Arc::clone(&replay.meter);
+    meter.enter(Phase::Replaying);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| meter.wait(|_| over.load(Ordering::Relaxed), &mut *watch));
+        let done = work(replay);
+        over.store(true, Ordering::Relaxed);
+        meter.visible(replay.reached().sequence);
+        watcher.join().expect("watching progress does not panic");
+        done
+    })
 }

@@ -11,9 +11,10 @@ use super::feed::Stopped;
 use super::hub::Hub;
 use super::outlet::Outlet;
 use super::progress::{Meter, Phase};
+use super::quota::OverQuota;
 use super::replay::{End, Replay};
 use super::sync::NotAttached;
-use super::{Error, FaultPolicy, HeadWatch};
+use super::{Error, HeadWatch};
 use crate::event::{Digest, Sequence};
 use crate::plugin::ProjectionManifest;
 use crate::state::{self, Fault, Reader, Store};
@@ -24,6 +25,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Waiting times between two tries at what is no verdict: doubled from the first up to the last.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// How long to rest over a quota that only somebody can raise; it is looked at in vain after that, which costs nothing.
+const REST_MAX: Duration = Duration::from_secs(3_600);
 
 /// A running state.
 #[derive(Debug)]
@@ -53,7 +57,6 @@ pub(super) struct Duty {
     pub(super) hub: Arc<Hub>,
     pub(super) name: String,
     pub(super) identity: Digest,
-    pub(super) policy: FaultPolicy,
     /// Whether the projection is applied within each append, once this state serves.
     pub(super) sync: bool,
     /// Whether it builds a state anew that another worker serves meanwhile.
@@ -69,6 +72,8 @@ struct Follower {
     head: Arc<HeadWatch>,
     /// Whether its state still waits to take the place of another one of the same identity.
     is_rebuild: Cell<bool>,
+    /// Whether its state's file was damaged and has been emptied. Damage that comes back is the disk's, and the operator's.
+    is_anew: Cell<bool>,
 }
 
 impl Worker {
@@ -85,7 +90,8 @@ impl Worker {
         meter.enter(Phase::Replaying);
         let name = format!("projection-{}", duty.name);
         let is_rebuild = Cell::new(duty.is_rebuild);
-        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild };
+        let is_anew = Cell::new(false);
+        let follower = Follower { duty, signals: Arc::clone(&signals), head: Arc::clone(&head), is_rebuild, is_anew };
         let thread = std::thread::Builder::new().name(name).spawn(move || follower.run(replay));
         let thread = Mutex::new(Some(thread.expect("a thread can be started")));
         Self { identity, manifest, meter, outlet, store, signals, head, thread }
@@ -148,23 +154,31 @@ impl Follower {
                     hub.block(name, &phase.to_string());
                 }
             }
-            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::Stopped => {}
+            Phase::Replaying | Phase::Live | Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Stopped => {}
         }
         meter.enter(phase);
     }
 
     /// Follows the log until it is told to stop, or cannot go on.
     fn follow(&self, mut replay: Replay) -> Result<Phase, Error> {
-        if let Some(fault) = standing_fault(&replay.store.reader()?, self.duty.policy)? {
-            return Ok(Phase::Halted(Box::new(fault)));
+        let standing = replay.store.reader().map_err(Error::from);
+        match standing.and_then(|reader| standing_fault(&reader)) {
+            Ok(Some(fault)) => return Ok(Phase::Halted(Box::new(fault))),
+            Ok(None) => {}
+            Err(Error::State(error)) if error.is_damage() => self.begin_anew(&mut replay, error)?,
+            Err(error) => return Err(error),
         }
         let mut back_off = BACK_OFF_FIRST;
-        let mut needs_reset = false;
+        let (mut needs_reset, mut is_suspect) = (false, false);
         while !self.is_asked_to_stop() {
+            needs_reset |= replay.store.is_failing();
+            if needs_reset && replay.store.reopen().is_ok() && replay.reset().is_ok() {
+                needs_reset = false;
+            }
             let head = self.head.sequence();
             let reason = match self.step(&mut replay, head) {
                 Ok(Stepped::On) => {
-                    back_off = BACK_OFF_FIRST;
+                    (back_off, is_suspect) = (BACK_OFF_FIRST, false);
                     self.head.wait_beyond(head, IDLE, || self.has_signal());
                     continue;
                 }
@@ -178,22 +192,46 @@ impl Follower {
                 },
                 Ok(Stepped::Halted(fault)) => return Ok(Phase::Halted(fault)),
                 Ok(Stepped::Asked) => break,
+                Ok(Stepped::Rest(over)) => {
+                    self.rest(&replay, &over);
+                    continue;
+                }
                 Ok(Stepped::Pause(reason)) => reason,
                 // The disk, not the state: it may have room again.
                 Err(Error::State(error @ state::Error::Storage { .. })) => {
                     needs_reset = true;
                     error.to_string()
                 }
+                // The file, not what made it: the log has all of it. But one operation that fails can look like damage.
+                Err(Error::State(error)) if error.is_damage() => {
+                    let is_sound = !is_suspect && replay.store.reopen().is_ok() && replay.reset().is_ok();
+                    if !is_sound {
+                        self.begin_anew(&mut replay, error)?;
+                    }
+                    is_suspect = is_sound;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             self.pause(&replay, reason, back_off);
             back_off = (back_off * 2).min(BACK_OFF_MAX);
-            if needs_reset && replay.reset().is_ok() {
-                needs_reset = false;
-            }
         }
         replay.commit(true)?;
         Ok(Phase::Stopped)
+    }
+
+    /// Empties a state whose file is damaged, to be made from the log again.
+    fn begin_anew(&self, replay: &mut Replay, error: state::Error) -> Result<(), Error> {
+        let Duty { hub, name, identity, .. } = &self.duty;
+        if self.is_rebuild.get() || self.is_anew.replace(true) {
+            return Err(error.into());
+        }
+        let anew = hub.states.empty(name, &replay.store, *identity, &error.what())?;
+        replay.reset()?;
+        replay.meter.visible(replay.reached().sequence);
+        replay.meter.enter(Phase::Replaying);
+        replay.meter.note(anew.why);
+        Ok(())
     }
 
     /// Feeds up to `head`, and lets the state serve if that is due.
@@ -202,19 +240,26 @@ impl Follower {
             End::Reached => {}
             End::Stopped(Stopped::Fault(fault)) => {
                 replay.commit(true)?;
+                replay.store.build_tree()?;
                 // What is built anew comes to the same fault as what was there, and may be sound where that was damaged.
                 if self.is_rebuild.get() {
                     self.take_over(replay)?;
                 }
                 return Ok(Stepped::Halted(fault));
             }
-            End::Stopped(Stopped::Pause(reason)) => {
+            End::Stopped(Stopped::Pause { reason, .. }) => {
                 replay.commit(true)?;
                 return Ok(Stepped::Pause(reason));
+            }
+            End::Stopped(Stopped::OverQuota { over, .. }) => {
+                replay.commit(true)?;
+                return Ok(Stepped::Rest(over));
             }
             End::Asked => return Ok(Stepped::Asked),
         }
         replay.commit(false)?;
+        // What a long way here left behind; usually there is nothing.
+        replay.store.build_tree()?;
         if !replay.meter.is_live() {
             replay.commit(true)?;
             replay.meter.enter(Phase::Live);
@@ -274,6 +319,17 @@ impl Follower {
         self.head.wait_beyond(Sequence(u64::MAX), back_off, || self.is_asked_to_stop());
     }
 
+    /// Waits until the quota has room, by itself or because it was changed.
+    fn rest(&self, replay: &Replay, over: &OverQuota) {
+        let phase = over.phase();
+        tracing::info!(projection = self.duty.name, "{phase}");
+        replay.meter.enter(phase);
+        let gauge = replay.feed.budget.gauge();
+        let is_over = || self.is_asked_to_stop() || over.is_outdated(gauge);
+        self.head.wait_beyond(Sequence(u64::MAX), over.again.unwrap_or(REST_MAX), is_over);
+        replay.meter.enter(Phase::Replaying);
+    }
+
     fn is_asked_to_stop(&self) -> bool {
         self.signals.stop.load(Ordering::Relaxed)
     }
@@ -290,14 +346,12 @@ enum Stepped {
     Ride,
     Halted(Box<Fault>),
     Pause(String),
+    Rest(OverQuota),
     Asked,
 }
 
-/// The fault at which the state halted before, if it stands right behind the checkpoint: the same identity would only
-/// fail there again.
-pub(super) fn standing_fault(reader: &Reader, policy: FaultPolicy) -> Result<Option<Fault>, Error> {
-    match policy {
-        FaultPolicy::Skip => Ok(None),
-        FaultPolicy::Halt => Ok(reader.fault(reader.checkpoint().sequence.next())?),
-    }
+/// The fault at which the state halted before: the same identity would only fail there again. It stands right behind the
+/// checkpoint, where no policy leaves the fault of an event that it passed over.
+pub(super) fn standing_fault(reader: &Reader) -> Result<Option<Fault>, Error> {
+    Ok(reader.fault(reader.checkpoint().sequence.next())?)
 }

@@ -12,6 +12,13 @@ pub struct Span {
     end: u32,
 }
 
+impl Span {
+    /// How many bytes lie in it.
+    pub fn bytes(self) -> usize {
+        (self.end - self.start) as usize
+    }
+}
+
 /// One event of a batch: its numbers, and where its texts and bytes lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {

@@ -41,6 +41,20 @@ pub(super) fn open_existing(path: &Path, name: &str, options: &Options) -> Resul
     Ok(database)
 }
 
+/// The same after the storage has failed.
+pub(super) fn open_again(path: &Path, name: &str, options: &Options) -> Result<Database, Error> {
+    forget_cache(path).map_err(storage)?;
+    open_existing(path, name, options)
+}
+
+/// Lets the operating system's cache of a file go. After a sync that failed Linux takes pages for clean that never came
+/// to the disk: it would show them until they leave the cache, and never write them.
+fn forget_cache(path: &Path) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(File::open(path)?, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
+}
+
 /// Opens the storage, or makes a log in it when it is empty.
 pub(super) fn open_backend(backend: impl StorageBackend, name: &str, options: &Options) -> Result<Database, Error> {
     let database = guarded_open(name, || builder(options).create_with_backend(backend))?;

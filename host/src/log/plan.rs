@@ -54,7 +54,7 @@ impl<'a> Transaction<'a> {
         Ok(Self {
             log,
             writer,
-            reader: Reader::new(&transaction, &state)?,
+            reader: Reader::new(&transaction, &state, log.storage.failing())?,
             state,
             pending: Vec::new(),
             bytes: Vec::new(),
@@ -127,11 +127,12 @@ impl<'a> Transaction<'a> {
     fn known(&self, prepared: &Prepared) -> Result<Vec<(usize, Known)>, Error> {
         let keys: Vec<Key> = prepared.ids_sorted.iter().map(|(key, _)| *key).collect();
         let mut stored: KeyMap<Sequence> = KeyMap::default();
-        guarded(&self.log.name, || {
+        let searched = guarded(&self.log.name, || {
             self.reader.index.find_ids(&keys, |key, sequence| {
                 stored.insert(key, sequence);
             })
-        })?;
+        });
+        self.reader.failing.noting(searched)?;
         let mut known = Vec::new();
         for same_id in prepared.ids_sorted.chunk_by(|(left, _), (right, _)| left == right) {
             let (key, first) = same_id[0];
@@ -190,8 +191,8 @@ impl<'a> Transaction<'a> {
     fn look_up_versions(&mut self, prepared: &Prepared) -> Result<(), Error> {
         let all = prepared.streams_sorted.iter().copied();
         let unknown: Vec<Key> = all.filter(|key| !self.versions.contains_key(key)).collect();
-        let found = guarded(&self.log.name, || self.reader.index.versions(&unknown))?;
-        self.versions.extend(found);
+        let found = guarded(&self.log.name, || self.reader.index.versions(&unknown));
+        self.versions.extend(self.reader.failing.noting(found)?);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::index::Key;
 use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
 use super::state::State;
+use super::storage::Failing;
 use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
 use super::writer;
 use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, StreamName, Timestamp, Version};
@@ -41,6 +42,7 @@ pub struct Reader {
     head: Head,
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) index: Snapshot,
+    pub(super) failing: Failing,
 }
 
 impl std::fmt::Debug for Reader {
@@ -50,12 +52,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(super) fn new(transaction: &ReadTransaction, state: &State) -> Result<Self, Error> {
+    pub(super) fn new(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
         let head = state.meta.head;
         let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
-        Ok(Self { id: state.meta.id, head, blocks: transaction.open_table(BLOCKS)?, index })
+        Ok(Self { id: state.meta.id, head, blocks: transaction.open_table(BLOCKS)?, index, failing })
     }
 
     pub fn head(&self) -> Head {
@@ -98,7 +100,8 @@ impl Reader {
         events_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, Error> {
-        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), events_max.max(1))?;
+        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), events_max.max(1));
+        let sequences = self.failing.noting(sequences)?;
         let mut blocks = self.blocks();
         let mut batch = Batch::new();
         let mut buffer = None;
@@ -146,13 +149,14 @@ impl Reader {
     /// The stream's last version; 0 when it has no events.
     pub fn stream_version(&self, stream: &StreamName) -> Result<Version, Error> {
         let key = Key::of(stream.as_str());
-        Ok(self.index.versions(&[key])?.get(&key).copied().unwrap_or(Version::ZERO))
+        Ok(self.failing.noting(self.index.versions(&[key]))?.get(&key).copied().unwrap_or(Version::ZERO))
     }
 
     /// Where the event with that id is.
     pub fn find(&self, id: &EventId) -> Result<Option<Sequence>, Error> {
         let mut found = None;
-        self.index.find_ids(&[Key::of(id.as_str())], |_, sequence| found = Some(sequence))?;
+        let searched = self.index.find_ids(&[Key::of(id.as_str())], |_, sequence| found = Some(sequence));
+        self.failing.noting(searched)?;
         Ok(found)
     }
 
@@ -176,7 +180,7 @@ impl Reader {
     }
 
     pub(super) fn blocks(&self) -> Blocks<'_> {
-        Blocks { table: &self.blocks, body: None }
+        Blocks { table: &self.blocks, failing: &self.failing, body: None }
     }
 
     pub(super) fn blocks_table(&self) -> &ReadOnlyTable<u64, &'static [u8]> {
@@ -240,6 +244,7 @@ pub(super) enum Found<'a> {
 /// The blocks of a snapshot; the one decoded last is kept.
 pub(super) struct Blocks<'a> {
     table: &'a ReadOnlyTable<u64, &'static [u8]>,
+    failing: &'a Failing,
     body: Option<Body>,
 }
 
@@ -306,7 +311,7 @@ impl Blocks<'_> {
         read: impl FnOnce(&block::Opened<'_>) -> Result<T, super::bytes::Malformed>,
     ) -> Result<T, Error> {
         // Every read comes through here, and redb panics on some damage.
-        file::guarded(&format!("the log around sequence {sequence}"), || {
+        let read = file::guarded(&format!("the log around sequence {sequence}"), || {
             let row = self.table.range(..=sequence.0)?.next_back().transpose()?;
             let (first, stored) = row.ok_or_else(|| at(sequence, "its block is missing"))?;
             let first = Sequence(first.value());
@@ -315,6 +320,7 @@ impl Blocks<'_> {
                 return Err(in_block(first, format!("it does not hold sequence {sequence}")));
             }
             read(&opened).map_err(|why| in_block(first, why))
-        })
+        });
+        self.failing.noting(read)
     }
 }

@@ -2,7 +2,8 @@
 //! even reads, until it is opened anew.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
@@ -15,14 +16,39 @@ pub(super) type Open = Box<dyn Fn() -> Result<Database, Error> + Send + Sync>;
 pub(super) struct Storage {
     database: RwLock<Option<Database>>,
     open: Open,
+    /// Of the database that is open.
+    failing: Mutex<Failing>,
+}
+
+/// Whether an operation of a database has failed. It then answers from its cache alone, so that what begins to read it
+/// finds nothing wrong, and what goes on to read fails.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failing(Arc<AtomicBool>);
+
+impl Failing {
+    /// Remembers a failure of the storage, for who begins next.
+    pub(super) fn noting<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(result, Err(Error::Storage(_))) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        result
+    }
 }
 
 impl Storage {
     pub(super) fn new(database: Database, open: Open) -> Self {
-        Self { database: RwLock::new(Some(database)), open }
+        Self { database: RwLock::new(Some(database)), open, failing: Mutex::default() }
+    }
+
+    /// What notes the failures of the database that is open now.
+    pub(super) fn failing(&self) -> Failing {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn begin_read(&self) -> Result<ReadTransaction, Error> {
+        if self.failing().0.load(Ordering::Relaxed) {
+            return Err(Error::Storage(Box::new(redb::Error::PreviousIo)));
+        }
         Ok(self.database().as_ref().ok_or_else(closed)?.begin_read()?)
     }
 
@@ -36,6 +62,8 @@ impl Storage {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         close(database.take());
         *database = Some((self.open)()?);
+        // Its own: who still reads from the old one says nothing of the new one.
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = Failing::default();
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 mod append;
 mod crash;
 mod damage;
+mod faulty;
 mod fixture;
 mod full;
 mod model;
+mod tree;
 
 use super::*;
 use crate::event::{EventId, EventType, Filter, NewEvent, Payload, Sequence, StreamName, Timestamp, Version};

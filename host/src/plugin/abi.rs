@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre, Linker};
 use super::host::Host;
 use super::manifest::{RawProjection, RawUpcaster};
 use super::{Kind, v0_1};
-use crate::event::{Batch, EventRef};
+use crate::event::{Batch, EventRef, Row};
 
 /// Every ABI this host speaks.
 pub(super) static ABIS: &[&dyn Abi] = &[&v0_1::V0_1];
@@ -62,12 +62,23 @@ pub(super) enum Lifted {
     Json(String),
 }
 
+impl Lifted {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Cbor(bytes) => bytes.len(),
+            Self::Json(text) => text.len(),
+        }
+    }
+}
+
 /// The events of one call, with the payloads in the encoding that the plugin wants.
 pub(super) struct Feed<'a> {
     pub(super) events: &'a Batch,
     pub(super) rows: Rows<'a>,
     /// A text for each event if the plugin wants JSON.
     pub(super) json: Option<Vec<String>>,
+    /// What it costs to hand them in.
+    pub(super) fuel: u64,
 }
 
 /// Which events of a batch a call is for.
@@ -109,6 +120,10 @@ impl<'a> Feed<'a> {
             };
             (event, payload)
         })
+    }
+
+    pub(super) fn rows_of(events: &'a Batch, rows: &Rows<'a>) -> impl Iterator<Item = &'a Row> {
+        (0..rows.len()).map(|index| &events.rows()[rows.row(index)])
     }
 
     pub(super) fn events_of(events: &'a Batch, rows: &Rows<'a>) -> impl Iterator<Item = EventRef<'a>> {

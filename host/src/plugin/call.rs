@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::InstancePre;
 
 use super::abi::{Abi, Feed, Lifted, ProjectionExports, Rows, Running, UpcasterExports};
+use super::bill;
 use super::failure::{Phase, classify};
 use super::host::{Fold, Host};
 use super::sandbox::DEADLINE_TICK;
@@ -15,7 +17,7 @@ use super::{
     Verdict, VerdictKind,
 };
 use crate::cbor;
-use crate::event::{Batch, Digest};
+use crate::event::{Batch, Digest, Row};
 
 /// The state a projection folds into, as the host keeps it. Reads see the writes before them.
 pub trait StateAccess: Send + 'static {
@@ -85,7 +87,7 @@ pub(super) struct Core {
 impl Projection {
     pub(super) fn load(core: Core) -> Result<Self, LoadError> {
         let exports = core.abi.projection(&core.plugin).map_err(super::sandbox::invalid)?;
-        let (_, described) = core.run(None, |call| exports.describe(call));
+        let (_, described) = core.run(core.asking(), |call| exports.describe(call), |_| 0);
         let manifest = Arc::new(described.map_err(LoadError::Describe)?.validate()?);
         Ok(Self { core, exports, manifest })
     }
@@ -114,12 +116,48 @@ impl Projection {
 
     /// Folds events into state. Blocks up to the deadline.
     pub fn apply(&self, call: Call) -> Outcome {
+        self.apply_within(call, self.core.limits.deadline)
+    }
+
+    /// The same, with another deadline than that of the limits.
+    pub fn apply_within(&self, call: Call, deadline: Duration) -> Outcome {
+        self.fold(call, deadline, |running, feed| self.exports.apply(running, feed))
+    }
+
+    /// Folds the same events twice, in one instance that has described itself before: what the plugin keeps in memory is
+    /// there the second time. Calls `forget` in between, so that the state forgets the first time. The fuel is that of the
+    /// second.
+    pub fn apply_in_used(&self, call: Call, forget: impl FnOnce()) -> Outcome {
+        self.fold(call, self.core.limits.deadline, |running, feed| {
+            let fuel = running.store.get_fuel()?;
+            self.exports.describe(running)?;
+            // What it answers is not asked.
+            let _ = self.exports.apply(running, feed)?;
+            forget();
+            running.store.set_fuel(fuel)?;
+            if let Some(fold) = &mut running.store.data_mut().fold {
+                fold.changed_bytes = 0;
+            }
+            self.exports.apply(running, feed)
+        })
+    }
+
+    fn fold(
+        &self,
+        call: Call,
+        deadline: Duration,
+        run: impl FnOnce(&mut Running<'_>, &Feed<'_>) -> wasmtime::Result<Result<(), String>>,
+    ) -> Outcome {
         let Call { events, range, parameters, state } = call;
         let rows = Rows::Range(range.clone());
         let fold = Fold { events: Arc::clone(&events), range, parameters, state, changed_bytes: 0 };
-        let (ended, result) = match self.core.feed(&events, rows, self.manifest.payload_encoding) {
-            Ok(feed) => self.core.run(Some(fold), |call| self.exports.apply(call, &feed)),
-            Err(failure) => (Ended::before_it_began(fold), Err(failure)),
+        let core = &self.core;
+        let (ended, result) = match core.feed(&events, rows, self.manifest.payload_encoding) {
+            Ok(feed) => {
+                let task = Task { fold: Some(fold), deadline, fuel: feed.fuel };
+                core.run(task, |running| run(running, &feed), |answer| core.price_of_answer(answer, |()| 0))
+            }
+            Err(failure) => (core.before_it_began(Some(fold), &failure), Err(failure)),
         };
         let result = result.and_then(|answer| answer.map_err(says));
         let state = ended.fold.expect("a call returns the fold it was given").state;
@@ -130,7 +168,7 @@ impl Projection {
 impl Upcaster {
     pub(super) fn load(core: Core) -> Result<Self, LoadError> {
         let exports = core.abi.upcaster(&core.plugin).map_err(super::sandbox::invalid)?;
-        let (_, described) = core.run(None, |call| exports.describe(call));
+        let (_, described) = core.run(core.asking(), |call| exports.describe(call), |_| 0);
         let manifest = described.map_err(LoadError::Describe)?.validate()?;
         Ok(Self { core, exports, manifest })
     }
@@ -154,11 +192,25 @@ impl Upcaster {
 
     /// Lifts the events of these rows: returns their new payloads, one for one, in canonical CBOR.
     pub fn upcast(&self, events: &Arc<Batch>, rows: &[usize]) -> (Usage, Output, Result<Vec<Vec<u8>>, Failure>) {
-        let feed = match self.core.feed(events, Rows::List(rows), self.manifest.payload_encoding) {
-            Ok(feed) => feed,
-            Err(failure) => return (Usage::default(), Output::default(), Err(failure)),
+        self.upcast_within(events, rows, self.core.limits.deadline)
+    }
+
+    /// The same, with another deadline than that of the limits.
+    pub fn upcast_within(
+        &self,
+        events: &Arc<Batch>,
+        rows: &[usize],
+        deadline: Duration,
+    ) -> (Usage, Output, Result<Vec<Vec<u8>>, Failure>) {
+        let core = &self.core;
+        let (ended, result) = match core.feed(events, Rows::List(rows), self.manifest.payload_encoding) {
+            Ok(feed) => {
+                let task = Task { fold: None, deadline, fuel: feed.fuel };
+                let made = |lifted: &Vec<Lifted>| core.price_of_lifted(lifted);
+                core.run(task, |call| self.exports.upcast(call, &feed), |answer| core.price_of_answer(answer, made))
+            }
+            Err(failure) => (core.before_it_began(None, &failure), Err(failure)),
         };
-        let (ended, result) = self.core.run(None, |call| self.exports.upcast(call, &feed));
         let result = result.and_then(|answer| answer.map_err(says));
         let payloads = result.and_then(|lifted| payloads_of(lifted, rows.len()));
         (ended.usage, ended.output, payloads)
@@ -215,6 +267,14 @@ fn payloads_of(lifted: Vec<Lifted>, events: usize) -> Result<Vec<Vec<u8>>, Failu
     Ok(payloads)
 }
 
+/// What an instance is made for.
+struct Task {
+    fold: Option<Fold>,
+    deadline: Duration,
+    /// What it costs to hand in what the plugin is to work on.
+    fuel: u64,
+}
+
 /// What is left when an instance is gone.
 struct Ended {
     usage: Usage,
@@ -222,19 +282,55 @@ struct Ended {
     fold: Option<Fold>,
 }
 
-impl Ended {
-    fn before_it_began(fold: Fold) -> Self {
-        Self { usage: Usage::default(), output: Output::default(), fold: Some(fold) }
-    }
-}
-
 /// 128 MiB of strings and lists in one host call: what its list says to be longer than its memory never gets this
 /// far, so it only bounds what the host holds beside an instance.
 const HOST_CALL_BYTES_MAX: usize = 128 << 20;
 
 impl Core {
-    /// Events in the encoding that the plugin wants.
+    /// For a description: nothing is handed in.
+    fn asking(&self) -> Task {
+        Task { fold: None, deadline: self.limits.deadline, fuel: 0 }
+    }
+
+    /// What is left of a call that failed before there was an instance.
+    fn before_it_began(&self, fold: Option<Fold>, failure: &Failure) -> Ended {
+        let fuel = if failure.verdict().is_some() { self.limits.fuel_per_event } else { 0 };
+        Ended { usage: Usage { fuel, memory_bytes: 0 }, output: Output::default(), fold }
+    }
+
+    /// What it costs to hand events in.
+    fn price_of_events(&self, events: &Batch, rows: &Rows<'_>, encoding: PayloadEncoding) -> u64 {
+        let prices = self.limits.host_call_prices.schedule();
+        let payload_byte = match encoding {
+            PayloadEncoding::Cbor => prices.byte,
+            PayloadEncoding::Json => prices.converted_byte,
+        };
+        let price = |row: &Row| {
+            let texts = (row.stream.bytes() + row.event_type.bytes()) as u64;
+            prices.event + prices.byte * texts + payload_byte * row.payload.bytes() as u64
+        };
+        Feed::rows_of(events, rows).map(price).sum()
+    }
+
+    /// What it costs to take an answer: its error message, or else what the plugin made.
+    fn price_of_answer<T>(&self, answer: &Result<T, String>, made: impl FnOnce(&T) -> u64) -> u64 {
+        match answer {
+            Ok(answer) => made(answer),
+            Err(message) => self.limits.host_call_prices.schedule().byte * message.len() as u64,
+        }
+    }
+
+    fn price_of_lifted(&self, lifted: &[Lifted]) -> u64 {
+        let prices = self.limits.host_call_prices.schedule();
+        lifted.iter().map(|lifted| prices.event + prices.converted_byte * lifted.len() as u64).sum()
+    }
+
+    /// Events in the encoding that the plugin wants, if there is fuel enough to hand them in.
     fn feed<'a>(&self, events: &'a Batch, rows: Rows<'a>, encoding: PayloadEncoding) -> Result<Feed<'a>, Failure> {
+        let fuel = self.price_of_events(events, &rows, encoding);
+        if fuel > self.limits.fuel_per_event {
+            return Err(Verdict::out_of_fuel(self.limits.fuel_per_event).into());
+        }
         let json = match encoding {
             PayloadEncoding::Cbor => None,
             PayloadEncoding::Json => {
@@ -248,24 +344,24 @@ impl Core {
                 Some(texts.collect::<Result<_, _>>()?)
             }
         };
-        Ok(Feed { events, rows, json })
+        Ok(Feed { events, rows, json, fuel })
     }
 
     /// Makes an instance, calls it, drops it.
     fn run<T>(
         &self,
-        fold: Option<Fold>,
+        task: Task,
         call: impl FnOnce(&mut Running<'_>) -> wasmtime::Result<T>,
+        price: impl FnOnce(&T) -> u64,
     ) -> (Ended, Result<T, Failure>) {
         let limits = &self.limits;
-        let mut store = wasmtime::Store::new(self.plugin.engine(), Host::new(limits, fold));
+        let mut store = wasmtime::Store::new(self.plugin.engine(), Host::new(limits, task.fold));
         store.limiter(|host| &mut host.meter);
         store.set_hostcall_fuel(HOST_CALL_BYTES_MAX);
+        bill::keep(&mut store, limits.host_call_prices);
         // Before it is instantiated: start functions run code too.
-        store.set_fuel(limits.fuel_per_event).expect("fuel is switched on");
-        // One more, for the tick that is already under way.
-        let ticks = limits.deadline.as_millis().div_ceil(DEADLINE_TICK.as_millis()) + 1;
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX >> 1).min(u64::MAX >> 1));
+        store.set_fuel(limits.fuel_per_event - task.fuel).expect("fuel is switched on");
+        store.set_epoch_deadline(ticks(task.deadline));
 
         let result = match self.plugin.instantiate(&mut store) {
             Ok(instance) => {
@@ -274,11 +370,25 @@ impl Core {
             }
             Err(error) => Err((error, Phase::Instantiate)),
         };
-        let result = result.map_err(|(error, phase)| classify(&error, phase, store.data()));
-        let fuel = limits.fuel_per_event - store.get_fuel().expect("fuel is switched on");
+        let result = result.map_err(|(error, phase)| classify(&error, phase, store.data(), task.deadline));
+        let owed = bill::settle(&mut store, result.as_ref().map_or(0, price));
+        let result = result.and_then(|answer| match owed {
+            Ok(()) => Ok(answer),
+            Err(_) => Err(Verdict::out_of_fuel(limits.fuel_per_event).into()),
+        });
+        let left = match &result {
+            Err(Failure::Verdict(Verdict { kind: VerdictKind::OutOfFuel, .. })) => 0,
+            Ok(_) | Err(_) => store.get_fuel().expect("fuel is switched on"),
+        };
         let mut host = store.into_data();
         host.wasi.take_output(&mut host.output);
-        let usage = Usage { fuel, memory_bytes: host.meter.memory_bytes() };
+        let usage = Usage { fuel: limits.fuel_per_event - left, memory_bytes: host.meter.memory_bytes() };
         (Ended { usage, output: host.output, fold: host.fold }, result)
     }
+}
+
+/// A deadline as the engine's clock counts: one tick more, for the one that is already under way.
+fn ticks(deadline: Duration) -> u64 {
+    let ticks = deadline.as_millis().div_ceil(DEADLINE_TICK.as_millis()) + 1;
+    u64::try_from(ticks).unwrap_or(u64::MAX >> 1).min(u64::MAX >> 1)
 }

@@ -152,12 +152,13 @@ pub(super) enum Phase {
 }
 
 /// Reads what became of a call from the error that ended it.
-pub(super) fn classify(error: &wasmtime::Error, phase: Phase, host: &Host) -> Failure {
+pub(super) fn classify(error: &wasmtime::Error, phase: Phase, host: &Host, deadline: Duration) -> Failure {
     let verdict = |kind, message: String| Failure::Verdict(Verdict { kind, message, backtrace: backtrace(error) });
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop.clone() {
             Stop::Limit(message) => verdict(VerdictKind::Limit, message),
             Stop::Misuse(message) => verdict(VerdictKind::Trap, message),
+            Stop::OutOfFuel => out_of_fuel(error, host),
             Stop::Host(message) => Mishap::Host { message }.into(),
         };
     }
@@ -166,12 +167,9 @@ pub(super) fn classify(error: &wasmtime::Error, phase: Phase, host: &Host) -> Fa
     }
     let trap = error.downcast_ref::<Trap>();
     match trap {
-        Some(Trap::OutOfFuel) => {
-            let out_of_fuel = Verdict::out_of_fuel(host.limits.fuel_per_event);
-            return Verdict { backtrace: backtrace(error), ..out_of_fuel }.into();
-        }
+        Some(Trap::OutOfFuel) => return out_of_fuel(error, host),
         Some(Trap::StackOverflow) => return Mishap::StackOverflow.into(),
-        Some(Trap::Interrupt) => return Mishap::Deadline { deadline: host.limits.deadline }.into(),
+        Some(Trap::Interrupt) => return Mishap::Deadline { deadline }.into(),
         Some(_) | None => {}
     }
     if host.meter.refused() {
@@ -185,6 +183,10 @@ pub(super) fn classify(error: &wasmtime::Error, phase: Phase, host: &Host) -> Fa
         return Mishap::Host { message: format!("cannot make an instance: {message}") }.into();
     }
     verdict(VerdictKind::Trap, message.strip_prefix("wasm trap: ").unwrap_or(&message).to_owned())
+}
+
+fn out_of_fuel(error: &wasmtime::Error, host: &Host) -> Failure {
+    Verdict { backtrace: backtrace(error), ..Verdict::out_of_fuel(host.limits.fuel_per_event) }.into()
 }
 
 /// The frames as wasmtime shows them (functions by name, demangled), without its heading.

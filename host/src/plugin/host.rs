@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bill::Bill;
 use super::call::{StateAccess, StateError};
 use super::meter::Meter;
 use super::wasi::Wasi;
@@ -12,6 +13,7 @@ use crate::event::{Batch, EventRef, Sequence};
 /// The data of one instance.
 pub(super) struct Host {
     pub(super) limits: Arc<Limits>,
+    pub(super) bill: Bill,
     pub(super) meter: Meter,
     pub(super) wasi: Wasi,
     pub(super) output: Output,
@@ -36,6 +38,9 @@ pub(super) enum Stop {
     /// The plugin called what it must not.
     #[error("{0}")]
     Misuse(String),
+    /// There is not enough fuel for what the plugin asked of the host.
+    #[error("all fuel consumed by host calls")]
+    OutOfFuel,
     /// The host itself failed.
     #[error("{0}")]
     Host(String),
@@ -48,32 +53,55 @@ impl Host {
     pub(super) fn new(limits: &Arc<Limits>, fold: Option<Fold>) -> Self {
         Self {
             limits: Arc::clone(limits),
-            meter: Meter::new(limits.memory_bytes),
+            bill: Bill::new(limits.host_call_prices),
+            meter: Meter::new(limits),
             wasi: Wasi::new(limits.output_bytes),
             output: Output::default(),
             fold,
         }
     }
 
-    pub(super) fn log(&mut self, level: LogLevel, text: String) {
+    /// Itself, for a function that the plugin imports: that costs something, whatever it does.
+    pub(super) fn called(&mut self) -> &mut Self {
+        self.bill.add(self.bill.prices.call);
+        self
+    }
+
+    /// What the bytes cost that went through WASI since the last time.
+    pub(super) fn take_wasi_bytes(&mut self) -> u64 {
+        self.bill.prices.byte.saturating_mul(self.wasi.take_bytes())
+    }
+
+    pub(super) fn log(&mut self, level: LogLevel, text: String) -> Result<(), Stop> {
+        self.bill.charge_bytes(text.len())?;
         self.output.log(&self.limits, level, text);
+        Ok(())
     }
 
     pub(super) fn parameters(&mut self) -> Result<String, Stop> {
-        Ok(self.fold()?.parameters.to_string())
+        let parameters = Arc::clone(&self.fold()?.parameters);
+        self.bill.charge_bytes(parameters.len())?;
+        Ok(parameters.to_string())
     }
 
     /// The event of this call that has this sequence.
     pub(super) fn event(&mut self, sequence: u64) -> Result<Option<EventRef<'_>>, Stop> {
-        let fold = self.fold()?;
+        self.bill.charge(self.bill.prices.look_up)?;
+        let fold = self.fold.as_mut().ok_or_else(no_fold)?;
         let rows = &fold.events.rows()[fold.range.clone()];
-        let found = rows.binary_search_by_key(&Sequence(sequence), |row| row.sequence);
-        Ok(found.ok().map(|index| fold.events.event(fold.range.start + index)))
+        let Ok(index) = rows.binary_search_by_key(&Sequence(sequence), |row| row.sequence) else { return Ok(None) };
+        let event = fold.events.event(fold.range.start + index);
+        self.bill.charge(self.bill.prices.converted_byte.saturating_mul(event.envelope_bytes().len() as u64))?;
+        Ok(Some(event))
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Stop> {
         self.check_key(key)?;
-        self.fold()?.state.get(key).map_err(failed)
+        self.bill.charge(self.bill.prices.look_up)?;
+        self.bill.charge_bytes(key.len())?;
+        let value = self.fold()?.state.get(key).map_err(failed)?;
+        self.bill.charge_bytes(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
     }
 
     pub(super) fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Stop> {
@@ -95,6 +123,8 @@ impl Host {
             let what = format!("the value of key {} has", shown(key));
             return self.check(&what, value_bytes, self.limits.value_bytes);
         }
+        self.bill.charge(self.bill.prices.change)?;
+        self.bill.charge_bytes(key.len() + value_bytes)?;
         let fold = self.fold()?;
         fold.changed_bytes += key.len() + value_bytes;
         let changed_bytes = fold.changed_bytes;
@@ -113,9 +143,12 @@ impl Host {
             let bytes = text.map_or(0, str::len);
             self.check(&format!("the {what} of a scan has"), bytes, self.limits.key_bytes)?;
         }
+        self.bill.charge(self.bill.prices.look_up)?;
+        self.bill.charge_bytes(prefix.len() + after.map_or(0, str::len))?;
         let limit = (limit as usize).min(self.limits.scan_page);
         let bytes_max = self.limits.scan_bytes;
-        let state = &mut self.fold()?.state;
+        let Self { fold, bill, .. } = self;
+        let state = &mut fold.as_mut().ok_or_else(no_fold)?.state;
         let mut page: Vec<(String, Vec<u8>)> = Vec::new();
         let mut bytes = 0;
         while page.len() < limit {
@@ -124,7 +157,10 @@ impl Host {
             let chunk = state.scan(prefix, after, wanted).map_err(failed)?;
             let last = chunk.len() < wanted;
             for entry in chunk {
-                bytes += entry.0.len() + entry.1.len();
+                let entry_bytes = entry.0.len() + entry.1.len();
+                bill.charge(bill.prices.entry)?;
+                bill.charge_bytes(entry_bytes)?;
+                bytes += entry_bytes;
                 page.push(entry);
                 if bytes >= bytes_max {
                     return Ok(page);
@@ -138,7 +174,7 @@ impl Host {
     }
 
     fn fold(&mut self) -> Result<&mut Fold, Stop> {
-        self.fold.as_mut().ok_or_else(|| Stop::Misuse("describe has no access to state or context".into()))
+        self.fold.as_mut().ok_or_else(no_fold)
     }
 
     fn check_key(&self, key: &str) -> Result<(), Stop> {
@@ -158,6 +194,10 @@ impl Host {
         let (found, max) = (grouped(found), grouped(max));
         Err(Stop::Limit(format!("{what} {found} bytes, at most {max} are allowed")))
     }
+}
+
+fn no_fold() -> Stop {
+    Stop::Misuse("describe has no access to state or context".into())
 }
 
 fn failed(error: StateError) -> Stop {

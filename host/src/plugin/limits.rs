@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Prices;
+
 /// What one call of a plugin may use; the call of a batch has no more than that of a single event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -27,9 +29,14 @@ pub struct Limits {
     pub log_messages: usize,
     /// Standard output and standard error, each; the rest is counted.
     pub output_bytes: usize,
+    /// What the host's work for a plugin costs of that fuel.
+    pub host_call_prices: Prices,
     /// The wall time of one call. Not reproducible, so it never decides what a state holds.
     pub deadline: Duration,
 }
+
+/// The name of the schedule of prices among the limits.
+pub const HOST_CALL_PRICES: &str = "host-call-prices";
 
 impl Limits {
     /// A thousand times what an event costs a JavaScript engine, and about a second of native code.
@@ -54,15 +61,15 @@ impl Limits {
     pub const LOG_MESSAGES: usize = 100;
     /// 64 KiB: Python's longest tracebacks have some 10.
     pub const OUTPUT_BYTES: usize = 64 << 10;
-    /// 10 seconds: ten times what the fuel takes. It only stops what fuel does not see: fuel counts a plugin's
-    /// instructions and the bytes it fills and copies, but not the time that the host takes for its calls.
+    /// 10 seconds: ten times what the fuel takes. It only stops what fuel does not see: a machine that is slow or busy,
+    /// and what the host did for a plugin where that has no price.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 
     /// The limits that decide what a state holds, by name and in a fixed order: a part of a projection's identity.
     ///
     /// Neither the deadline is among them nor what only cuts messages.
     pub fn describe_identity(&self) -> Vec<(&'static str, u64)> {
-        vec![
+        let mut named = vec![
             ("fuel-per-event", self.fuel_per_event),
             ("memory-bytes", self.memory_bytes as u64),
             ("key-bytes", self.key_bytes as u64),
@@ -71,7 +78,10 @@ impl Limits {
             ("answer-bytes", self.answer_bytes as u64),
             ("scan-page", self.scan_page as u64),
             ("scan-bytes", self.scan_bytes as u64),
-        ]
+        ];
+        // Deployments from before there were prices keep their identity.
+        named.extend(self.host_call_prices.number().map(|number| (HOST_CALL_PRICES, number)));
+        named
     }
 }
 
@@ -89,6 +99,7 @@ impl Default for Limits {
             log_message_bytes: Self::LOG_MESSAGE_BYTES,
             log_messages: Self::LOG_MESSAGES,
             output_bytes: Self::OUTPUT_BYTES,
+            host_call_prices: Prices::default(),
             deadline: Self::DEADLINE,
         }
     }
@@ -105,5 +116,9 @@ mod tests {
         assert_eq!(limits.describe_identity(), quiet.describe_identity());
         let poorer = Limits { fuel_per_event: 1, ..limits.clone() };
         assert_ne!(limits.describe_identity(), poorer.describe_identity());
+        let free = Limits { host_call_prices: Prices::None, ..limits.clone() };
+        let named =
+            |limits: &Limits| limits.describe_identity().into_iter().find(|(name, _)| *name == HOST_CALL_PRICES);
+        assert_eq!((named(&limits), named(&free)), (Some((HOST_CALL_PRICES, 1)), None));
     }
 }

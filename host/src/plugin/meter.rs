@@ -2,6 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::Limits;
 use super::host::Stop;
 
 /// The limiter of one instance.
@@ -11,6 +12,12 @@ pub(super) struct Meter {
     memory_bytes: usize,
     table_elements: usize,
     refused: bool,
+    /// What each growth costs, and what all of them have cost in this instance.
+    price: u64,
+    charged: u64,
+    /// What of it is not paid yet: wasmtime's store has no up-to-date fuel while it grows something.
+    owed: u64,
+    fuel_max: u64,
 }
 
 /// 262,144 elements, 2 MiB of host memory: a table has an element for each function whose address is taken, some
@@ -27,8 +34,32 @@ const TABLES_MAX: usize = 256;
 const MEMORIES_MAX: usize = 64;
 
 impl Meter {
-    pub(super) fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes_max, memory_bytes: 0, table_elements: 0, refused: false }
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            memory_bytes_max: limits.memory_bytes,
+            memory_bytes: 0,
+            table_elements: 0,
+            refused: false,
+            price: limits.host_call_prices.schedule().grow,
+            charged: 0,
+            owed: 0,
+            fuel_max: limits.fuel_per_event,
+        }
+    }
+
+    /// What growing has cost since the last time.
+    pub(super) fn take_owed(&mut self) -> u64 {
+        std::mem::take(&mut self.owed)
+    }
+
+    /// Charges for growing something that was there: what an instance starts with comes with it.
+    fn charge(&mut self, current: usize) -> Result<(), Stop> {
+        if current == 0 {
+            return Ok(());
+        }
+        self.owed = self.owed.saturating_add(self.price);
+        self.charged = self.charged.saturating_add(self.price);
+        if self.charged > self.fuel_max { Err(Stop::OutOfFuel) } else { Ok(()) }
     }
 
     /// All memories together; memories never shrink, so it is also the peak.
@@ -51,6 +82,7 @@ impl Meter {
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.charge(current)?;
         // Beyond the plugin's own maximum: its own doing, not ours.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
@@ -72,6 +104,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.charge(current)?;
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -104,9 +137,13 @@ impl ResourceLimiter for Meter {
 mod tests {
     use super::*;
 
+    fn meter() -> Meter {
+        Meter::new(&Limits { memory_bytes: 100, ..Limits::default() })
+    }
+
     #[test]
     fn all_memories_share_one_limit() {
-        let mut meter = Meter::new(100);
+        let mut meter = meter();
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(meter.memory_growing(0, 40, None).unwrap());
         assert!(!meter.refused());
@@ -117,14 +154,14 @@ mod tests {
 
     #[test]
     fn a_plugins_own_maximum_is_no_refusal() {
-        let mut meter = Meter::new(100);
+        let mut meter = meter();
         assert!(!meter.memory_growing(0, 60, Some(50)).unwrap());
         assert!(!meter.refused());
     }
 
     #[test]
     fn a_machine_short_of_memory_stops_the_call() {
-        let error = Meter::new(100).memory_grow_failed(wasmtime::format_err!("mmap failed")).unwrap_err();
+        let error = meter().memory_grow_failed(wasmtime::format_err!("mmap failed")).unwrap_err();
         assert!(matches!(error.downcast_ref(), Some(Stop::Host(_))));
     }
 }

@@ -42,7 +42,15 @@ pub(super) const DEADLINE_TICK: Duration = Duration::from_millis(100);
 impl Sandbox {
     /// Starts an engine. Compiled code is kept in `cache_dir`, or not at all.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Error> {
-        let (engine, settings) = settings::engine()?;
+        Self::with(settings::engine()?, cache_dir)
+    }
+
+    /// One that compiles without optimisation and keeps nothing: other code for the same plugins.
+    pub fn unoptimised() -> Result<Self, Error> {
+        Self::with(settings::unoptimised()?, None)
+    }
+
+    fn with((engine, settings): (Engine, String), cache_dir: Option<&Path>) -> Result<Self, Error> {
         let cache = cache_dir.map(Cache::open).transpose()?;
         let ticker = start_ticker(&engine)?;
         Ok(Self(Arc::new(Inner { engine, settings, cache, compiler: Compiler::default(), _ticker: ticker })))

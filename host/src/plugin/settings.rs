@@ -15,6 +15,24 @@ macro_rules! settings {
 
 /// Makes the engine, and the text of its settings that the names of compiled code are made from.
 pub(super) fn engine() -> Result<(Engine, String), Error> {
+    let (config, text) = config();
+    Ok((start(&config)?, text))
+}
+
+/// The same, but the compiler leaves out its optimisations: what a plugin makes may not depend on them.
+pub(super) fn unoptimised() -> Result<(Engine, String), Error> {
+    let (mut config, mut text) = config();
+    settings! { config, text;
+        cranelift_opt_level(OptLevel::None);
+    }
+    Ok((start(&config)?, text))
+}
+
+fn start(config: &Config) -> Result<Engine, Error> {
+    Engine::new(config).map_err(|error| Error::Engine(format!("{error:#}")))
+}
+
+fn config() -> (Config, String) {
     let mut config = Config::new();
     let mut text = String::new();
     settings! { config, text;
@@ -51,6 +69,5 @@ pub(super) fn engine() -> Result<(Engine, String), Error> {
         wasm_component_model_fixed_length_lists(false);
         wasm_component_model_map(false);
     }
-    let engine = Engine::new(&config).map_err(|error| Error::Engine(format!("{error:#}")))?;
-    Ok((engine, text))
+    (config, text)
 }

@@ -78,12 +78,12 @@ impl Abi for V0_1 {
     }
 
     fn link(&self, kind: Kind, linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-        types::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?;
-        logging::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?;
+        types::add_to_linker::<_, HasSelf<Host>>(linker, Host::called)?;
+        logging::add_to_linker::<_, HasSelf<Host>>(linker, Host::called)?;
         match kind {
             Kind::Projection => {
-                state::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?;
-                context::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)
+                state::add_to_linker::<_, HasSelf<Host>>(linker, Host::called)?;
+                context::add_to_linker::<_, HasSelf<Host>>(linker, Host::called)
             }
             Kind::Upcaster => Ok(()),
         }
@@ -247,7 +247,6 @@ impl logging::Host for Host {
             logging::Level::Warn => LogLevel::Warn,
             logging::Level::Error => LogLevel::Error,
         };
-        Self::log(self, level, message);
-        Ok(())
+        Ok(Self::log(self, level, message)?)
     }
 }

@@ -16,8 +16,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, async_trait};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+mod lists;
+
 use super::Output;
 use super::host::{Host, Stop};
+use lists::{HasNames, HasPolls, names, polls};
 
 /// The interfaces a plugin may import, as `wasi:…` without the version; any 0.2.x will do.
 pub(super) const INTERFACES: &[&str] = &[
@@ -54,7 +57,7 @@ pub(super) const INTERFACES: &[&str] = &[
 pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     type Own = HasSelf<Wasi>;
     fn own(host: &mut Host) -> &mut Wasi {
-        &mut host.wasi
+        &mut host.called().wasi
     }
     clocks::wall_clock::add_to_linker::<_, Own>(linker, own)?;
     clocks::monotonic_clock::add_to_linker::<_, Own>(linker, own)?;
@@ -72,20 +75,20 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<_, Own>(linker, own)?;
     cli::terminal_stderr::add_to_linker::<_, Own>(linker, own)?;
 
-    wasmtime_wasi::p2::bindings::io::error::add_to_linker::<_, HasTable>(linker, |host| &mut host.wasi.table)?;
-    sync::io::poll::add_to_linker::<_, HasTable>(linker, |host| &mut host.wasi.table)?;
-    sync::io::streams::add_to_linker::<_, HasTable>(linker, |host| &mut host.wasi.table)?;
+    wasmtime_wasi::p2::bindings::io::error::add_to_linker::<_, HasTable>(linker, |host| &mut host.called().wasi.table)?;
+    sync::io::poll::add_to_linker::<_, HasPolls>(linker, polls)?;
+    sync::io::streams::add_to_linker::<_, HasTable>(linker, streams)?;
 
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, WasiFilesystemView::filesystem)?;
-    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, WasiFilesystemView::filesystem)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, |host| host.called().filesystem())?;
+    sync::filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, |host| host.called().filesystem())?;
     let options = sockets::network::LinkOptions::default();
-    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, WasiSocketsView::sockets)?;
-    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)?;
-    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)?;
-    sync::sockets::tcp::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)?;
-    sync::sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)?;
-    sync::sockets::udp::add_to_linker::<_, WasiSockets>(linker, WasiSocketsView::sockets)
+    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, |host| host.called().sockets())?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, |host| host.called().sockets())?;
+    sockets::ip_name_lookup::add_to_linker::<_, HasNames>(linker, names)?;
+    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, |host| host.called().sockets())?;
+    sync::sockets::tcp::add_to_linker::<_, WasiSockets>(linker, |host| host.called().sockets())?;
+    sync::sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, |host| host.called().sockets())?;
+    sync::sockets::udp::add_to_linker::<_, WasiSockets>(linker, |host| host.called().sockets())
 }
 
 struct HasTable;
@@ -94,12 +97,23 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
+fn streams(host: &mut Host) -> &mut ResourceTable {
+    let host = host.called();
+    host.bill.add(host.bill.prices.stream);
+    host.wasi.has_streamed = true;
+    &mut host.wasi.table
+}
+
 /// What one instance has of WASI. Cheap to make: a projection that never asks pays nothing.
 pub(super) struct Wasi {
     table: ResourceTable,
     /// The monotonic clock, in nanoseconds.
     now: u64,
     random: SplitMix64,
+    /// How many random bytes are not paid yet.
+    random_bytes: u64,
+    /// Whether a stream was used since what was written was last counted.
+    has_streamed: bool,
     stdout: Capture,
     stderr: Capture,
     /// Files and sockets: there are none, but they can be asked for.
@@ -126,6 +140,8 @@ impl Wasi {
             table,
             now: 0,
             random: SplitMix64(SEED),
+            random_bytes: 0,
+            has_streamed: false,
             stdout: Capture::new(output_bytes_max),
             stderr: Capture::new(output_bytes_max),
             context: None,
@@ -138,11 +154,21 @@ impl Wasi {
         (output.stderr, output.stderr_dropped) = self.stderr.take();
     }
 
+    /// How many random bytes were made since the last time, and bytes written to standard output and error, kept or not.
+    pub(super) fn take_bytes(&mut self) -> u64 {
+        let mut bytes = std::mem::take(&mut self.random_bytes);
+        if std::mem::take(&mut self.has_streamed) {
+            bytes += self.stdout.take_written() + self.stderr.take_written();
+        }
+        bytes
+    }
+
     fn random_bytes(&mut self, length: u64) -> wasmtime::Result<Vec<u8>> {
         if length > RANDOM_BYTES_MAX {
             let message = format!("{length} random bytes wanted at once, at most {RANDOM_BYTES_MAX} are allowed");
             return Err(Stop::Limit(message).into());
         }
+        self.random_bytes += length;
         Ok(self.random.bytes(length as usize))
     }
 
@@ -346,6 +372,8 @@ struct Captured {
     bytes: Vec<u8>,
     bytes_max: usize,
     dropped: u64,
+    /// How many bytes came since they were last counted.
+    written: u64,
 }
 
 /// As much as a stream takes in one write.
@@ -353,7 +381,7 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 
 impl Capture {
     fn new(bytes_max: usize) -> Self {
-        Self(Arc::new(Mutex::new(Captured { bytes: Vec::new(), bytes_max, dropped: 0 })))
+        Self(Arc::new(Mutex::new(Captured { bytes: Vec::new(), bytes_max, dropped: 0, written: 0 })))
     }
 
     fn share(&self) -> Self {
@@ -366,6 +394,11 @@ impl Capture {
         let kept = &bytes[..bytes.len().min(room)];
         captured.bytes.extend_from_slice(kept);
         captured.dropped += (bytes.len() - kept.len()) as u64;
+        captured.written += bytes.len() as u64;
+    }
+
+    fn take_written(&self) -> u64 {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).written)
     }
 
     fn take(&self) -> (Vec<u8>, u64) {

@@ -36,6 +36,8 @@ pub struct Access {
     scopes: BTreeSet<Scope>,
     /// The only categories that it may see; all if there are none.
     categories: BTreeSet<String>,
+    /// Whether it came through the socket in the data directory, or from the process that has the directory open.
+    is_at_home: bool,
     /// Over when its token is revoked.
     revoked: CancellationToken,
 }
@@ -48,13 +50,31 @@ impl Access {
 
     /// Whoever has the data directory.
     pub fn owner() -> Self {
+        Self { is_at_home: true, ..Self::of_this_machine() }
+    }
+
+    /// Whoever comes from this machine over TCP.
+    fn of_this_machine() -> Self {
         let scopes = BTreeSet::from([Scope::Append, Scope::Read, Scope::Manage]);
-        Self { scopes, categories: BTreeSet::new(), revoked: CancellationToken::new() }
+        Self { scopes, categories: BTreeSet::new(), is_at_home: false, revoked: CancellationToken::new() }
+    }
+
+    /// Whether it may say whom to trust. No token may, so that whoever gets hold of one can install only what trusted
+    /// publishers signed.
+    pub(super) fn may_trust(&self) -> Result<(), Problem> {
+        if self.is_at_home {
+            return Ok(());
+        }
+        Err(forbidden(
+            "whom to trust is said through the socket in the data directory alone: run `polyfold trust` there"
+                .to_owned(),
+        ))
     }
 
     pub(super) fn of(token: &Token) -> Self {
         let (scopes, categories) = (token.scopes.iter().copied(), token.categories.iter().cloned());
-        Self { scopes: scopes.collect(), categories: categories.collect(), revoked: CancellationToken::new() }
+        let (scopes, categories) = (scopes.collect(), categories.collect());
+        Self { scopes, categories, is_at_home: false, revoked: CancellationToken::new() }
     }
 
     /// Over when the token is revoked: what it follows ends then.
@@ -141,7 +161,7 @@ pub(super) fn admit(
         None if door == Door::Socket => Arc::new(Access::owner()),
         None if door == Door::Loopback && !is_required => {
             not_by_a_web_page(headers)?;
-            Arc::new(Access::owner())
+            Arc::new(Access::of_this_machine())
         }
         None => return Err(unauthorized("a token is needed: `Authorization: Bearer TOKEN`")),
     };
@@ -193,7 +213,7 @@ mod tests {
 
     fn access(categories: &[&str]) -> Access {
         let categories = categories.iter().map(ToString::to_string).collect();
-        Access { scopes: BTreeSet::from([Scope::Read]), categories, revoked: CancellationToken::new() }
+        Access { scopes: BTreeSet::from([Scope::Read]), categories, ..Access::of_this_machine() }
     }
 
     fn filter(categories: &[&str]) -> Filter {
@@ -210,6 +230,10 @@ mod tests {
         check(Method::POST, "/events", Some(Scope::Append));
         check(Method::GET, "/events/stream", Some(Scope::Read));
         check(Method::GET, "/metrics", Some(Scope::Read));
+        check(Method::GET, "/key", Some(Scope::Read));
+        check(Method::POST, "/receipts/check", Some(Scope::Manage));
+        check(Method::GET, "/trust", Some(Scope::Read));
+        check(Method::POST, "/trust/publishers", Some(Scope::Manage));
         check(Method::GET, "/tokens", Some(Scope::Manage));
         check(Method::DELETE, "/tokens/1", Some(Scope::Manage));
         check(Method::POST, "/projections/x/promote", Some(Scope::Manage));

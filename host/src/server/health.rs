@@ -42,6 +42,7 @@ fn standing(host: &Host, name: &str) -> Option<&'static str> {
         Phase::Replaying | Phase::Live => None,
         Phase::Halted(_) => Some("halted"),
         Phase::Paused { .. } => Some("paused"),
+        Phase::OverQuota { .. } => Some("over quota"),
         Phase::Failed { .. } => Some("failed"),
         Phase::Stopped => Some("stopped"),
     }

@@ -2,10 +2,22 @@
 //!
 //! Numbers are counts or positions unless a name ends in a unit. Times are RFC 3339 in UTC.
 
+mod contents;
+mod faults;
+mod provenance;
+mod receipt;
+
+pub use faults::{
+    Action, DebugFailure, DebugOutcome, Debugged, DebuggedEvent, QuarantinePage, QuarantinedStream, StateAccess,
+};
+pub use receipt::{CheckedReceipt, HostKey};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::data::Data;
+pub use contents::{Contents, CustomSections, Dependency, Extent, Import, Module, Producer};
+pub use provenance::{NewPublisher, Publisher, Requirement, Signature, Source, Standing, Trust};
 
 /// An event as the log holds it, or as upcasters leave it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -136,6 +148,12 @@ pub struct Plugin {
     pub description: String,
     pub abi: String,
     pub bytes: u64,
+    /// Absent if it came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// Absent if it came as a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// What an installation or a removal did.
@@ -170,6 +188,11 @@ pub struct PluginDetails {
     pub views: Vec<View>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// Absent if it is not installed, or came without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// A name for the keys with a prefix.
@@ -202,7 +225,8 @@ pub struct NewProjection {
     /// A JSON object that the plugin can read.
     #[serde(default)]
     pub parameters: Option<Data>,
-    /// `halt` (stop before the event and keep serving) or `skip` (record the fault and go on).
+    /// `halt` (stop before the event and keep serving), `skip` (record the fault and go on) or `quarantine` (record it,
+    /// set aside the event and all later ones of its stream, and go on with all other streams).
     #[serde(default)]
     pub on_fault: Option<OnFault>,
     #[serde(default, deserialize_with = "super::data::whole")]
@@ -214,6 +238,69 @@ pub struct NewProjection {
     /// Applied inside the append: a reader sees its own write, and a fault refuses the append.
     #[serde(default)]
     pub sync: bool,
+    /// What it may use; not limited if left out.
+    #[serde(default)]
+    pub quota: Option<Quota>,
+}
+
+/// What a projection may use; what is left out or null is not limited. Never part of its identity: over quota it only rests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Fuel of all its calls, on an average over 10 seconds. Over it, the projection rests until that has passed.
+    #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub fuel_per_second: Option<u64>,
+    /// Keys and values of a state. What would pass it is not kept, and the projection rests until the quota is raised.
+    #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<u64>,
+    /// Entries of a state, likewise.
+    #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    pub state_entries: Option<u64>,
+}
+
+/// What the calls cost that made a state.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Costs {
+    /// Calls of the plugin that were kept.
+    pub calls: u64,
+    /// Fuel of the last of them, and its events.
+    pub last_call_fuel: u64,
+    pub last_call_events: u64,
+    /// The most fuel that one call took.
+    pub costliest_call_fuel: u64,
+}
+
+/// Which events cost a projection the most.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Explained {
+    pub projection: String,
+    pub identity: String,
+    /// The fuel that an event may use.
+    pub fuel_per_event: u64,
+    /// Events of the state, and the fuel of the calls that folded them.
+    pub events: u64,
+    pub fuel: u64,
+    /// Calls that were made again event by event, the costliest of the state, and how many events they had.
+    pub calls_examined: u64,
+    pub events_examined: u64,
+    /// No event outside those calls took more fuel. Absent if there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_at_most: Option<u64>,
+    /// The costliest first.
+    pub costliest: Vec<CostlyEvent>,
+}
+
+/// An event and what it cost.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CostlyEvent {
+    pub sequence: u64,
+    pub stream: String,
+    /// As it was appended.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Of a call with this event alone, on the state right before it.
+    pub fuel: u64,
 }
 
 /// What a projection should run instead; what is left out stays as it is.
@@ -244,6 +331,7 @@ pub struct Upgrade {
 pub enum OnFault {
     Halt,
     Skip,
+    Quarantine,
 }
 
 /// A projection as it is now.
@@ -253,6 +341,7 @@ pub struct Projection {
     pub sync: bool,
     /// Whether the state that is being built takes over by itself.
     pub auto_promote: bool,
+    pub quota: Quota,
     /// Where the log ends.
     pub head: u64,
     /// The state that answers readers: the one that serves, or the first one while it is built.
@@ -263,6 +352,16 @@ pub struct Projection {
     pub building: Option<State>,
     /// The state that served before, for a rollback.
     pub previous: Option<State>,
+    /// The snapshot that is kept for verifications to start from.
+    pub snapshot: Option<KeptSnapshot>,
+}
+
+/// A state that was verified and is kept beside the others.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeptSnapshot {
+    pub identity: String,
+    pub sequence: u64,
+    pub digest: String,
 }
 
 /// One of a projection's states.
@@ -272,12 +371,15 @@ pub struct State {
     /// `name@version`, or the digest of a plugin that is no longer installed.
     pub plugin: String,
     pub plugin_digest: String,
+    /// The plugin's; absent if it is not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_signature: Option<Signature>,
     pub parameters: Data,
     pub on_fault: OnFault,
     pub fuel_per_event: u64,
     pub memory_bytes: u64,
     pub phase: Phase,
-    /// Why it is halted, paused or failed.
+    /// Why it is halted, paused, over quota or failed.
     pub reason: Option<String>,
     /// Readers see everything up to here.
     pub checkpoint: u64,
@@ -286,9 +388,22 @@ pub struct State {
     pub lag_seconds: f64,
     /// Events that the plugin was handed and folded.
     pub events: u64,
+    /// Fuel of the calls that were kept; depends on where batches were cut.
     pub fuel: u64,
+    pub costs: Costs,
     pub faults: u64,
+    /// Streams in quarantine.
+    pub quarantined: u64,
+    /// Events of those streams that were set aside.
+    pub set_aside: u64,
+    /// How many of the events that the state before it had set aside are folded in this one, in their places. Absent
+    /// until it has come as far as that one, or where that one has set nothing aside.
+    pub redriven: Option<u64>,
+    /// Batches that were folded once more under other conditions and came out alike, since its worker began.
+    pub probed: u64,
     pub entries: u64,
+    /// Keys and values of all entries.
+    pub state_bytes: u64,
     pub file_bytes: u64,
     pub events_per_second: f64,
     /// How long the rest takes at the present speed.
@@ -311,6 +426,8 @@ pub enum Phase {
     Halted,
     /// Failed in a way that says nothing of the event; tries again by itself.
     Paused,
+    /// Used what its quota allows; goes on when there is room again, or the quota is raised.
+    OverQuota,
     /// Failed for a reason of the host's own; needs the operator.
     Failed,
     /// Not running.
@@ -413,7 +530,7 @@ pub struct FirstDifference {
     pub other: Option<Data>,
 }
 
-/// A state that was built anew with other batch sizes, and compared with the one that serves.
+/// A state that was built anew in other batches by code compiled anew, and compared with the one that serves.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verified {
     pub projection: String,
@@ -424,6 +541,15 @@ pub struct Verified {
     pub same: bool,
     /// The first thing in which they differ, in words.
     pub difference: Option<String>,
+    /// It was built from here: 0, or where the kept snapshot stands.
+    pub from: u64,
+    /// How many batches were folded twice, by the code that is there and by code compiled anew, and came out alike, in the
+    /// same calls with the same fuel.
+    pub batches_twice: u64,
+    /// Why the kept snapshot was not used, where it was wanted and was not.
+    pub snapshot_unused: Option<String>,
+    /// The sequence of the snapshot that was kept.
+    pub kept: Option<u64>,
 }
 
 /// How far a long piece of work is.

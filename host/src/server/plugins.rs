@@ -11,13 +11,14 @@ use super::Host;
 use super::accept::{Form, LongForm};
 use super::answer::{blocking, must_be, read_body};
 use super::model::{Compiling, Installed, Plugin, PluginDetails, Step, View};
-use super::params::NoParams;
+use super::origin::{Origin, shown_signature, shown_source};
+use super::params::{NoParams, Params};
 use super::problem::Problem;
 use super::sse;
 use crate::engine::{self, Engine, InstalledPlugin, PLUGIN_BYTES_MAX, PluginKind, ProjectionManifest, StateEncoding};
 
 /// The types that a component comes as: its own, and the one of a client that knows none.
-const COMPONENT: [&str; 2] = ["application/wasm", "application/octet-stream"];
+pub(super) const COMPONENT: [&str; 2] = ["application/wasm", "application/octet-stream"];
 
 type Answered = Result<Response, Problem>;
 
@@ -26,43 +27,57 @@ type Answered = Result<Response, Problem>;
 /// A core module is wrapped as a component first. An upcaster changes what projections are given, so those that it
 /// concerns are built anew beside themselves. With `Accept: text/event-stream` events `progress` count the functions that
 /// are compiled, then comes `result` or `error`.
+///
+/// A signature is checked against the trusted publishers' keys before anything else of the plugin is looked at. One that
+/// does not hold is refused, and so is, where a signature is required, whatever no trusted publisher signed.
 #[utoipa::path(post, path = "/plugins", tag = "plugins", operation_id = "install_plugin",
+    params(("require_signature" = Option<bool>, Query, description = "Refuse it unless a trusted publisher signed it"),
+        ("polyfold-signature" = Option<String>, Header, description = "The text of a minisign signature of the body, in base64"),
+        ("polyfold-source" = Option<String>, Header, description = "Where it was got from: `oci://HOST/REPOSITORY:TAG@sha256:DIGEST`")),
     request_body(description = "The component, 64 MiB at most",
         content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 201, description = "It is new", body = Installed),
         (status = 200, description = "It was there and in force before, or the installation is followed",
             content((Installed = "application/json"), (Installed = "application/cbor"), ("text/event-stream"))),
-        (status = 422, description = "It is no plugin that this host can run")))]
+        (status = 422, description = "It is no plugin that this host can run, or not signed as it must be")))]
 pub(super) async fn install(
     State(host): State<Arc<Host>>,
     form: LongForm,
-    _: NoParams,
+    params: Params,
     headers: HeaderMap,
     body: Body,
 ) -> Answered {
     must_be(&headers, &COMPONENT)?;
+    let origin = Origin::of(&headers, &params)?;
     let bytes = read_body(body, PLUGIN_BYTES_MAX).await?;
     let LongForm::Whole(form) = form else {
-        return Ok(sse::long(host, form, move |engine, watch| installed(engine, &bytes, watch)).await);
+        return Ok(sse::long(host, form, move |engine, watch| installed(engine, &origin, &bytes, watch)).await);
     };
-    let installed = blocking(&host, move |engine| installed(engine, &bytes, &mut |_| {})).await?;
+    let installed = blocking(&host, move |engine| installed(engine, &origin, &bytes, &mut |_| {})).await?;
     let status = if installed.known { StatusCode::OK } else { StatusCode::CREATED };
     Ok(form.answer(status, &installed))
 }
 
-fn installed(engine: &Engine, bytes: &[u8], watch: &mut (dyn FnMut(Compiling) + Send)) -> Result<Installed, Problem> {
+fn installed(
+    engine: &Engine,
+    origin: &Origin,
+    bytes: &[u8],
+    watch: &mut (dyn FnMut(Compiling) + Send),
+) -> Result<Installed, Problem> {
     let mut watch = |now: engine::Compiling| {
         watch(Compiling { functions: now.functions, functions_total: now.functions_total });
     };
-    let engine::Installed { plugin, known, rebuilt } = engine.install_watched(bytes, &mut watch)?;
-    Ok(Installed { plugin: shown(&plugin), known, rebuilt })
+    let engine::Installed { plugin, known, rebuilt } = engine.install_offered(&origin.offer(bytes), &mut watch)?;
+    Ok(Installed { plugin: shown(engine, &plugin), known, rebuilt })
 }
 
 /// Lists installed plugins.
 #[utoipa::path(get, path = "/plugins", tag = "plugins", operation_id = "list_plugins",
     responses((status = 200, description = "All plugins", body = Vec<Plugin>)))]
 pub(super) async fn list(State(host): State<Arc<Host>>, form: Form, _: NoParams) -> Answered {
-    let plugins = blocking(&host, |engine| Ok(engine.installed_plugins().iter().map(shown).collect::<Vec<_>>()));
+    let plugins = blocking(&host, |engine| {
+        Ok(engine.installed_plugins().iter().map(|plugin| shown(engine, plugin)).collect::<Vec<_>>())
+    });
     Ok(form.answer(StatusCode::OK, &plugins.await?))
 }
 
@@ -78,13 +93,17 @@ pub(super) async fn inspect(
     Path(reference): Path<String>,
 ) -> Answered {
     let details = blocking(&host, move |engine| {
-        let digest = engine.find_plugin(&reference)?.digest();
-        details(engine, &engine.plugin_bytes(digest)?)
+        let plugin = engine.find_plugin(&reference)?;
+        let digest = plugin.digest();
+        let details = details(&engine.plugin_bytes(digest)?, &engine.load_plugin(digest)?)?;
+        let (signature, source) = (shown_signature(engine, &plugin), shown_source(&plugin));
+        Ok(PluginDetails { signature, source, ..details })
     });
     Ok(form.answer(StatusCode::OK, &details.await?))
 }
 
-/// All that a component says of itself, without installing it.
+/// All that a component says of itself, without installing it. It is compiled and asked, so where a signature is required
+/// that is refused.
 #[utoipa::path(post, path = "/plugins/inspect", tag = "plugins", operation_id = "inspect_plugin",
     request_body(description = "The component, 64 MiB at most",
         content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
@@ -99,7 +118,7 @@ pub(super) async fn examine(
 ) -> Answered {
     must_be(&headers, &COMPONENT)?;
     let bytes = read_body(body, PLUGIN_BYTES_MAX).await?;
-    let details = blocking(&host, move |engine| details(engine, &bytes));
+    let details = blocking(&host, move |engine| details(&bytes, &engine.examine(&bytes)?));
     Ok(form.answer(StatusCode::OK, &details.await?))
 }
 
@@ -114,18 +133,21 @@ pub(super) async fn remove(
     _: NoParams,
     Path(reference): Path<String>,
 ) -> Answered {
-    let (plugin, rebuilt) = blocking(&host, move |engine| Ok(engine.remove_plugin(&reference)?)).await?;
-    Ok(form.answer(StatusCode::OK, &Installed { plugin: shown(&plugin), known: true, rebuilt }))
+    let removed = blocking(&host, move |engine| {
+        let (plugin, rebuilt) = engine.remove_plugin(&reference)?;
+        Ok(Installed { plugin: shown(engine, &plugin), known: true, rebuilt })
+    });
+    Ok(form.answer(StatusCode::OK, &removed.await?))
 }
 
-fn kind(kind: PluginKind) -> String {
+pub(super) fn kind(kind: PluginKind) -> String {
     match kind {
         PluginKind::Projection => "projection".to_owned(),
         PluginKind::Upcaster => "upcaster".to_owned(),
     }
 }
 
-fn shown(plugin: &InstalledPlugin) -> Plugin {
+fn shown(engine: &Engine, plugin: &InstalledPlugin) -> Plugin {
     Plugin {
         digest: plugin.digest.clone(),
         kind: kind(plugin.kind),
@@ -134,11 +156,13 @@ fn shown(plugin: &InstalledPlugin) -> Plugin {
         description: plugin.description.clone(),
         abi: plugin.abi.clone(),
         bytes: plugin.bytes,
+        signature: shown_signature(engine, plugin),
+        source: shown_source(plugin),
     }
 }
 
-fn details(engine: &Engine, bytes: &[u8]) -> Result<PluginDetails, Problem> {
-    let (inspection, plugin) = (engine::inspect(bytes)?, engine.examine(bytes)?);
+fn details(bytes: &[u8], plugin: &engine::Plugin) -> Result<PluginDetails, Problem> {
+    let inspection = engine::inspect(bytes)?;
     let named = |of: PluginKind, name: String, version: &str, description: &str| PluginDetails {
         kind: kind(of),
         name,
@@ -153,8 +177,10 @@ fn details(engine: &Engine, bytes: &[u8]) -> Result<PluginDetails, Problem> {
         state_encoding: None,
         views: Vec::new(),
         steps: Vec::new(),
+        signature: None,
+        source: None,
     };
-    Ok(match &plugin {
+    Ok(match plugin {
         engine::Plugin::Projection(projection) => {
             let manifest = projection.manifest();
             let name = manifest.name.to_string();

@@ -28,15 +28,22 @@ pub enum Code {
     InvalidEvent,
     InvalidLine,
     InvalidParameters,
+    /// It is no receipt and no proof.
+    InvalidReceipt,
     UnknownPlugin,
     AmbiguousPlugin,
     PluginRefused,
     PluginInUse,
+    /// A plugin's signature does not hold, or is not the one that is required.
+    UntrustedPlugin,
+    UnknownPublisher,
+    PublisherExists,
     WrongKind,
     UnknownProjection,
     ProjectionExists,
     UnknownView,
     UnknownKey,
+    UnknownEvent,
     UnknownToken,
     /// There is nothing that is being built, or that served before.
     NoOtherState,
@@ -63,9 +70,11 @@ impl Code {
             Self::Forbidden => 403,
             Self::NoSuchRoute
             | Self::UnknownPlugin
+            | Self::UnknownPublisher
             | Self::UnknownProjection
             | Self::UnknownView
             | Self::UnknownKey
+            | Self::UnknownEvent
             | Self::UnknownToken => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
@@ -73,6 +82,7 @@ impl Code {
             | Self::IdTaken
             | Self::AmbiguousPlugin
             | Self::PluginInUse
+            | Self::PublisherExists
             | Self::WrongKind
             | Self::ProjectionExists
             | Self::NoOtherState
@@ -82,7 +92,9 @@ impl Code {
             Self::InvalidEvent
             | Self::InvalidLine
             | Self::InvalidParameters
+            | Self::InvalidReceipt
             | Self::PluginRefused
+            | Self::UntrustedPlugin
             | Self::RefusedByProjection => 422,
             Self::Damaged | Self::Internal => 500,
             Self::ProjectionUnavailable | Self::ShuttingDown | Self::Busy => 503,
@@ -183,6 +195,8 @@ impl From<&Error> for Problem {
             | Error::Upcast { sequence, .. }
             | Error::Envelope { sequence, .. }
             | Error::TraceStopped { sequence, .. }
+            | Error::CheckStopped { sequence, .. }
+            | Error::UnknownEvent { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
             _ => problem,
@@ -207,7 +221,10 @@ fn code_of(error: &Error) -> Code {
         | E::Plugin(PluginError::Damaged { .. })
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
+        | E::CatalogueMissing { .. }
         | E::Catalogue { .. }
+        | E::HostKey { .. }
+        | E::Trust { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
         E::Plugin(PluginError::Missing { .. }) | E::UpcasterGone { .. } | E::UnknownPlugin(_) => Code::UnknownPlugin,
@@ -218,21 +235,31 @@ fn code_of(error: &Error) -> Code {
         // The plugins answer for it, and not the host.
         E::Upcast { .. } => Code::InvalidEvent,
         E::Load(_) | E::NoPlugin(_) | E::Chain(_) => Code::PluginRefused,
+        E::Signature(_) | E::Untrusted { .. } => Code::UntrustedPlugin,
+        E::InvalidPublisher(_) => Code::InvalidRequest,
+        E::PublisherExists(_) => Code::PublisherExists,
+        E::UnknownPublisher(_) => Code::UnknownPublisher,
         E::AmbiguousPlugin { .. } => Code::AmbiguousPlugin,
         E::WrongKind { .. } => Code::WrongKind,
         E::PluginInUse { .. } => Code::PluginInUse,
         E::UnknownProjection(_) => Code::UnknownProjection,
         E::ProjectionExists(_) => Code::ProjectionExists,
         E::NoOtherState { .. } => Code::NoOtherState,
-        E::NotCaughtUp { .. } => Code::NotCaughtUp,
+        E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
         E::DiskFull { .. } => Code::DiskFull,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
+        E::UnknownEvent { .. } => Code::UnknownEvent,
+        E::Document(_) => Code::InvalidReceipt,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
-        E::ProjectionUnavailable { .. } => Code::ProjectionUnavailable,
+        E::ProjectionUnavailable { .. } | E::MadeAnew { .. } => Code::ProjectionUnavailable,
         E::Input(_) | E::TraceTooLarge { .. } => Code::InvalidRequest,
         E::InputChanged(_) => Code::InvalidLine,
-        E::NotCompared { .. } | E::TraceStopped { .. } | E::InUse { .. } | E::WriterStopped => Code::Busy,
+        E::NotCompared { .. }
+        | E::TraceStopped { .. }
+        | E::CheckStopped { .. }
+        | E::InUse { .. }
+        | E::WriterStopped => Code::Busy,
     }
 }
 

@@ -1,6 +1,9 @@
 //! `/projections`: making, watching and deleting them.
 
+pub(super) mod debug;
+pub(super) mod explain;
 pub(super) mod operate;
+pub(super) mod quarantine;
 
 use std::sync::Arc;
 
@@ -14,7 +17,8 @@ use super::accept::Form;
 use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
-use super::model::{self, Fault, NewProjection, OnFault, Projection};
+use super::model::{self, Fault, KeptSnapshot, NewProjection, OnFault, Projection};
+use super::origin::shown_signature;
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
@@ -51,6 +55,7 @@ pub(super) async fn create(
             fuel_per_event: new.fuel_per_event,
             memory_bytes: new.memory_bytes,
             sync: new.sync,
+            quota: quota(new.quota.unwrap_or_default()),
         })?;
         let started = engine.start(&new.name);
         let mut made = shown(engine, &new.name)?;
@@ -141,10 +146,21 @@ pub(super) async fn faults(
     Ok(form.answer(StatusCode::OK, &faults.await?))
 }
 
+pub(super) fn quota(quota: model::Quota) -> engine::Quota {
+    let model::Quota { fuel_per_second, state_bytes, state_entries } = quota;
+    engine::Quota { fuel_per_second, state_bytes, state_entries }
+}
+
+fn shown_quota(quota: engine::Quota) -> model::Quota {
+    let engine::Quota { fuel_per_second, state_bytes, state_entries } = quota;
+    model::Quota { fuel_per_second, state_bytes, state_entries }
+}
+
 fn policy(on_fault: OnFault) -> FaultPolicy {
     match on_fault {
         OnFault::Halt => FaultPolicy::Halt,
         OnFault::Skip => FaultPolicy::Skip,
+        OnFault::Quarantine => FaultPolicy::Quarantine,
     }
 }
 
@@ -164,6 +180,15 @@ fn fault(fault: engine::Fault) -> Fault {
     }
 }
 
+fn costs(costs: &engine::Costs) -> model::Costs {
+    model::Costs {
+        calls: costs.calls,
+        last_call_fuel: costs.latest.fuel,
+        last_call_events: costs.latest.events,
+        costliest_call_fuel: costs.costliest().first().map_or(0, |call| call.fuel),
+    }
+}
+
 fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
     let status = engine.status(name)?;
     let head = status.head.0;
@@ -171,15 +196,21 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         name: name.to_owned(),
         sync: status.projection.sync,
         auto_promote: status.projection.auto_promote,
+        quota: shown_quota(status.projection.quota),
         head,
-        readable: shown_state(&status.readable, head),
+        readable: shown_state(engine, &status.readable, head),
         is_serving: status.is_serving,
-        building: status.building.as_ref().map(|state| shown_state(state, head)),
-        previous: status.previous.as_ref().map(|state| shown_state(state, head)),
+        building: status.building.as_ref().map(|state| shown_state(engine, state, head)),
+        previous: status.previous.as_ref().map(|state| shown_state(engine, state, head)),
+        snapshot: status.projection.kept_snapshot().map(|kept| KeptSnapshot {
+            identity: kept.identity.clone(),
+            sequence: kept.sequence,
+            digest: kept.digest.clone(),
+        }),
     })
 }
 
-fn shown_state(state: &StateStatus, head: u64) -> model::State {
+fn shown_state(engine: &Engine, state: &StateStatus, head: u64) -> model::State {
     let (phase, reason) = match &state.phase {
         Phase::Replaying => (model::Phase::Replaying, None),
         Phase::Live => (model::Phase::Live, None),
@@ -188,6 +219,7 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
             (model::Phase::Halted, Some(text.strip_prefix("halted ").unwrap_or(&text).to_owned()))
         }
         Phase::Paused { reason } => (model::Phase::Paused, Some(reason.clone())),
+        Phase::OverQuota { reason, .. } => (model::Phase::OverQuota, Some(reason.clone())),
         Phase::Failed { reason } => (model::Phase::Failed, Some(reason.clone())),
         Phase::Stopped => (model::Phase::Stopped, None),
     };
@@ -196,10 +228,12 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         identity: state.identity.to_string(),
         plugin: state.plugin.clone(),
         plugin_digest: state.deployment.plugin.clone(),
+        plugin_signature: engine.find_plugin(&state.deployment.plugin).ok().and_then(|it| shown_signature(engine, &it)),
         parameters: Data::json(&state.deployment.parameters),
         on_fault: match state.deployment.on_fault {
             FaultPolicy::Halt => OnFault::Halt,
             FaultPolicy::Skip => OnFault::Skip,
+            FaultPolicy::Quarantine => OnFault::Quarantine,
         },
         fuel_per_event: state.deployment.fuel_per_event,
         memory_bytes: state.deployment.memory_bytes,
@@ -210,8 +244,14 @@ fn shown_state(state: &StateStatus, head: u64) -> model::State {
         lag_seconds: state.lag_seconds,
         events: state.checkpoint.events,
         fuel: state.checkpoint.fuel,
+        costs: costs(&state.costs),
         faults: state.fault_count,
+        quarantined: state.set_aside.streams,
+        set_aside: state.set_aside.events,
+        redriven: state.redriven,
+        probed: state.probed,
         entries: state.size.entries,
+        state_bytes: state.totals.bytes,
         file_bytes: state.size.file_bytes,
         events_per_second: state.events_per_second,
         remaining_seconds: (state.events_per_second > 0.0).then(|| lag as f64 / state.events_per_second),

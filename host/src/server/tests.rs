@@ -4,6 +4,8 @@ mod events;
 mod follow;
 mod plugins;
 mod projections;
+mod provenance;
+mod receipts;
 mod refusals;
 mod traces;
 
@@ -17,7 +19,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{Host, router};
-use crate::engine::{Engine, Options, guests};
+use crate::engine::{Engine, Options, Pair, guests};
 
 async fn ask(host: &Arc<Host>, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
     let mut request = Request::builder().method(method).uri(path);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::model::{MadeToken, NewToken, Scope, Token};
+use crate::engine::sealed;
 use crate::event::Timestamp;
 
 /// Far more than a host has clients that must be told apart; each is one comparison of text a request.
@@ -146,8 +147,22 @@ impl Stored {
     }
 }
 
+/// The file: an object with a checksum.
+#[derive(Serialize, Deserialize)]
+// Because of the checksum; see engine/sealed.rs.
+#[serde(deny_unknown_fields)]
+struct Content {
+    tokens: Vec<Stored>,
+}
+
 fn parse(text: &[u8]) -> Result<Vec<Stored>, String> {
-    let stored: Vec<Stored> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let value = sealed::unseal(text)?;
+    // Before there was a checksum, the file was a mere list.
+    let stored = match value.is_array() {
+        true => serde_json::from_value(value),
+        false => serde_json::from_value(value).map(|content: Content| content.tokens),
+    };
+    let stored = stored.map_err(|error| error.to_string())?;
     Ok(stored.into_iter().map(|stored| Stored::new(stored.token, stored.digest)).collect())
 }
 
@@ -182,9 +197,7 @@ fn write(path: &Path, tokens: &[Stored]) -> io::Result<()> {
     let temporary = path.with_extension("json.new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o600))?;
-    let mut text = serde_json::to_vec_pretty(tokens)?;
-    text.push(b'\n');
-    file.write_all(&text)?;
+    file.write_all(&sealed::seal(&Content { tokens: tokens.to_vec() })?)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
@@ -222,6 +235,20 @@ mod tests {
         assert!(reopened.access(&made.secret).is_none());
         assert!(matches!(reopened.revoke(&made.token.id), Err(TokenError::Unknown(_))));
         assert!(Tokens::open(dir.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_of_an_earlier_release_opens_and_damage_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokens.json");
+        let made = Tokens::open(dir.path()).unwrap().create(new(&[Scope::Read], &["order"])).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("\"order\"", "\"ordes\"")).unwrap();
+        let error = Tokens::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("tokens.json: it is damaged") && error.contains("restore the file"), "{error}");
+        let list = serde_json::from_str::<serde_json::Value>(&text).unwrap()["tokens"].to_string();
+        std::fs::write(&path, list).unwrap();
+        assert!(Tokens::open(dir.path()).unwrap().access(&made.secret).is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use redb::{Durability, ReadableTableMetadata, WriteTransaction};
 use super::storage::Storage;
 use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
 use super::tree::{self, Net, TREE};
-use super::{Changes, Error, Marks};
+use super::{Changes, Error, Marks, quarantine};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -63,7 +63,11 @@ impl Store {
                     let json = serde_json::to_vec(fault).expect("a fault is plain data");
                     rows.insert(fault.sequence, json.as_slice())?;
                 }
+                if let Some(costs) = &marks.costs {
+                    transaction.open_table(META)?.insert("costs", costs.to_bytes().as_slice())?;
+                }
             }
+            quarantine::write(&transaction, marks)?;
             Ok(transaction)
         };
         let transaction = guarded(self.path(), write).inspect_err(|error| reopen_after(error, &self.db))?;
@@ -146,9 +150,12 @@ impl Prepared {
 /// A storage that failed answers nobody until it is opened anew. It then has what was synced last: whoever committed
 /// lazily looks at its checkpoint again.
 fn reopen_after(error: &Error, db: &Storage) {
-    if matches!(error, Error::Storage { .. })
-        && let Err(again) = db.reopen()
-    {
+    // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
+    let may_be_gone = match error {
+        Error::Storage { .. } => true,
+        Error::Unusable { .. } => error.is_damage(),
+    };
+    if may_be_gone && let Err(again) = db.reopen() {
         tracing::error!("a state failed ({error}) and cannot be opened anew: {again}");
     }
 }

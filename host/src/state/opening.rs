@@ -6,7 +6,7 @@ use redb::Database;
 
 use super::Error;
 use super::storage::Open;
-use super::store::{CURRENT, ENTRIES, FAULTS, META, Store, guarded};
+use super::store::{CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded};
 use super::tree::TREE;
 use crate::event::Digest;
 
@@ -31,26 +31,34 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes a state under another name first, so that under its own there is never half a file.
     fn create(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Self, Error> {
-        let beside = path.with_extension("new");
-        let failed = |source: std::io::Error| Error::Storage { path: path.to_owned(), source: Box::new(source.into()) };
-        if beside.exists() {
-            std::fs::remove_file(&beside).map_err(failed)?;
-        }
-        let made = guarded(path, || {
-            let db = builder().create(&beside)?;
-            initialise(&db, identity, log_id)?;
-            Ok(db)
-        });
-        let renamed = made.and_then(|db| std::fs::rename(&beside, path).map(|()| db).map_err(failed));
-        if renamed.is_err() {
-            // What is left of it is of no use; that it cannot be removed either is not the news.
-            drop(std::fs::remove_file(&beside));
-        }
-        let parent = path.parent().expect("a state's file has a parent");
-        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
-        Ok(Self::over(renamed?, path, opener(path)))
+        Ok(Self::over(make(path, identity, log_id)?, path, opener(path)))
+    }
+
+    /// Opens the file anew, to see whether it is sound after all.
+    pub fn reopen(&self) -> Result<Checkpoint, Error> {
+        guarded(self.path(), || self.db.reopen())?;
+        self.checkpoint()
+    }
+
+    /// Whether a read of the storage has failed: what is not in memory cannot be read until its owner, who then looks at
+    /// the checkpoint again, opens it anew.
+    pub fn is_failing(&self) -> bool {
+        self.db.is_failing()
+    }
+
+    /// Begins an empty state in the place of this one, which is damaged, after `set_aside` has moved its file away. All
+    /// who share this store have the empty one then; a reader of before gets an error, or what it had in memory.
+    pub fn begin_anew<E: From<Error>>(
+        &self,
+        identity: Digest,
+        log_id: [u8; 16],
+        set_aside: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.db.exchange(|| {
+            set_aside()?;
+            Ok(make(self.path(), identity, log_id)?)
+        })
     }
 
     /// Opens the state in that storage, now and again after it failed; makes an empty one when the storage is empty.
@@ -112,13 +120,47 @@ impl Store {
     }
 }
 
+/// The file of an empty state. It is made under another name first, so that under its own there is never half a file.
+fn make(path: &Path, identity: Digest, log_id: [u8; 16]) -> Result<Database, Error> {
+    let beside = path.with_extension("new");
+    let failed = |source: std::io::Error| Error::Storage { path: path.to_owned(), source: Box::new(source.into()) };
+    if beside.exists() {
+        std::fs::remove_file(&beside).map_err(failed)?;
+    }
+    let made = guarded(path, || {
+        let db = builder().create(&beside)?;
+        initialise(&db, identity, log_id)?;
+        Ok(db)
+    });
+    let renamed = made.and_then(|db| std::fs::rename(&beside, path).map(|()| db).map_err(failed));
+    if renamed.is_err() {
+        // What is left of it is of no use; that it cannot be removed either is not the news.
+        drop(std::fs::remove_file(&beside));
+    }
+    let parent = path.parent().expect("a state's file has a parent");
+    std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+    renamed
+}
+
 fn open(path: &Path) -> Result<Database, redb::Error> {
     Ok(builder().open(path)?)
 }
 
+/// Opens the file anew after a failure.
 fn opener(path: &Path) -> Open {
     let path = path.to_owned();
-    Box::new(move || open(&path))
+    Box::new(move || {
+        forget_cache(&path)?;
+        open(&path)
+    })
+}
+
+/// Lets the operating system's cache of a file go. After a sync that failed Linux takes pages for clean that never came
+/// to the disk: it would show them until they leave the cache, and never write them.
+fn forget_cache(path: &Path) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(std::fs::File::open(path)?, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
 }
 
 fn builder() -> redb::Builder {

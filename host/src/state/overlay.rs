@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Changes, Entry, Error, Reader};
+use super::{Changes, Entry, Error, Reader, Totals};
 
 /// A snapshot of a state and the changes laid over it.
 #[derive(Debug)]
@@ -101,6 +101,19 @@ impl Overlay {
         self.end();
     }
 
+    /// Takes out what changed since the last `begin`: whoever has it may [`Overlay::add`] it again.
+    ///
+    /// # Panics
+    /// If nothing was begun.
+    pub fn take(&mut self) -> Changes {
+        self.end()
+    }
+
+    /// Lays changes over the uppermost layer, to which they belong from now on.
+    pub fn add(&mut self, changes: Changes) {
+        self.top().merge(changes);
+    }
+
     fn end(&mut self) -> Changes {
         assert!(self.layers.len() > 1, "what ends was begun");
         self.layers.pop().expect("there are two or more")
@@ -153,6 +166,44 @@ impl Overlay {
     pub fn rebase(&mut self, base: Reader) {
         self.base = Some(base);
         self.committing = None;
+    }
+
+    /// What the entries come to without the uppermost layer.
+    pub fn totals_below(&self) -> Result<Totals, Error> {
+        let base = self.base.as_ref().map_or(Ok(Totals::default()), Reader::totals)?;
+        let levels = self.upwards();
+        (0..levels.len() - 1).try_fold(base, |totals, level| self.grown(totals, &levels, level))
+    }
+
+    /// What they come to with it, if without it that is `below`.
+    pub fn totals_over(&self, below: Totals) -> Result<Totals, Error> {
+        let levels = self.upwards();
+        self.grown(below, &levels, levels.len() - 1)
+    }
+
+    fn grown(&self, mut totals: Totals, levels: &[&Changes], level: usize) -> Result<Totals, Error> {
+        for (key, change) in levels[level].iter() {
+            let known = levels[..level].iter().rev().find_map(|below| below.get(key));
+            let old = match known {
+                Some(value) => value.map(<[u8]>::len),
+                None => self.base.as_ref().map_or(Ok(None), |base| base.get(key))?.map(|value| value.len()),
+            };
+            let size = |value: usize| (key.len() + value) as u64;
+            if let Some(old) = old {
+                totals.entries -= 1;
+                totals.bytes -= size(old);
+            }
+            if let Some(new) = change {
+                totals.entries += 1;
+                totals.bytes += size(new.len());
+            }
+        }
+        Ok(totals)
+    }
+
+    /// The layers over the snapshot, lowest first.
+    fn upwards(&self) -> Vec<&Changes> {
+        self.committing.as_deref().into_iter().chain(&self.layers).collect()
     }
 
     /// The layers over the snapshot, uppermost first.

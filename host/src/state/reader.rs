@@ -8,7 +8,7 @@ use redb::{ReadOnlyTable, ReadableTable, ReadableTableMetadata};
 
 use super::storage::Storage;
 use super::store::{Checkpoint, Fault, guarded};
-use super::{Entry, Error};
+use super::{Entry, Error, quarantine};
 use crate::event::Sequence;
 
 /// A snapshot of a state: entries, faults and checkpoint as one commit left them.
@@ -18,10 +18,11 @@ pub struct Reader {
     pub(super) nodes: ReadOnlyTable<(u8, &'static str), &'static [u8]>,
     /// Whether the nodes are those of these entries.
     pub(super) has_tree: bool,
+    pub(super) quarantine: quarantine::Table,
     pub(super) checkpoint: Checkpoint,
     pub(super) path: PathBuf,
     /// Without its database a table cannot be read.
-    pub(super) _db: Arc<Storage>,
+    pub(super) db: Arc<Storage>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -38,7 +39,7 @@ impl Reader {
 
     /// How many entries this snapshot has.
     pub fn len(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.entries.len()?))
+        self.guarded(|| Ok(self.entries.len()?))
     }
 
     pub fn is_empty(&self) -> Result<bool, Error> {
@@ -46,18 +47,18 @@ impl Reader {
     }
 
     pub fn fault_count(&self) -> Result<u64, Error> {
-        guarded(&self.path, || Ok(self.faults.len()?))
+        self.guarded(|| Ok(self.faults.len()?))
     }
 
     /// The fault of that event, if it has one.
     pub fn fault(&self, sequence: Sequence) -> Result<Option<Fault>, Error> {
-        let row = guarded(&self.path, || Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
+        let row = self.guarded(|| Ok(self.faults.get(sequence.0)?.map(|row| row.value().to_vec())))?;
         row.map(|row| self.fault_of(&row)).transpose()
     }
 
     /// All faults in order of sequence.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        let rows = guarded(&self.path, || {
+        let rows = self.guarded(|| {
             let mut rows = Vec::new();
             for row in self.faults.iter()? {
                 rows.push(row?.1.value().to_vec());
@@ -67,13 +68,21 @@ impl Reader {
         rows.iter().map(|row| self.fault_of(row)).collect()
     }
 
+    /// Reads; that the storage failed is noted for its owner, who opens it anew.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+        self.db.noting(guarded(&self.path, read))
+    }
+
     fn fault_of(&self, row: &[u8]) -> Result<Fault, Error> {
-        let problem = || "a fault is damaged".to_owned();
-        serde_json::from_slice(row).map_err(|_| Error::Unusable { path: self.path.clone(), problem: problem() })
+        serde_json::from_slice(row).map_err(|_| self.unusable("a fault is damaged"))
+    }
+
+    pub(super) fn unusable(&self, problem: &str) -> Error {
+        Error::Unusable { path: self.path.clone(), problem: problem.to_owned() }
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        guarded(&self.path, || Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
+        self.guarded(|| Ok(self.entries.get(key)?.map(|value| value.value().to_vec())))
     }
 
     /// At most `limit` entries whose key starts with `prefix` and lies behind `after`, in key order.
@@ -92,14 +101,14 @@ impl Reader {
     }
 
     pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
-        let mut range = guarded(&self.path, || Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
-        let path = self.path.clone();
+        let mut range = self.guarded(|| Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
+        let (path, db) = (self.path.clone(), Arc::clone(&self.db));
         Ok(std::iter::from_fn(move || {
             let next = || {
                 let row = range.next().transpose()?;
                 Ok(row.map(|(key, value)| (key.value().to_owned(), value.value().to_vec())))
             };
-            guarded(&path, next).transpose()
+            db.noting(guarded(&path, next)).transpose()
         }))
     }
 }

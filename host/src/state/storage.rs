@@ -2,9 +2,12 @@
 //! even reads, until it is opened anew.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use super::Error;
 
 /// Opens the same storage once more.
 pub(super) type Open = Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>;
@@ -13,6 +16,8 @@ pub(super) type Open = Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sy
 pub(super) struct Storage {
     database: RwLock<Option<Database>>,
     open: Open,
+    /// Whether a read has failed since it was opened.
+    failing: AtomicBool,
 }
 
 impl std::fmt::Debug for Storage {
@@ -23,7 +28,7 @@ impl std::fmt::Debug for Storage {
 
 impl Storage {
     pub(super) fn new(database: Database, open: Open) -> Self {
-        Self { database: RwLock::new(Some(database)), open }
+        Self { database: RwLock::new(Some(database)), open, failing: AtomicBool::new(false) }
     }
 
     pub(super) fn begin_read(&self) -> Result<ReadTransaction, redb::Error> {
@@ -36,12 +41,33 @@ impl Storage {
         Ok(self.database().as_ref().ok_or(redb::Error::DatabaseClosed)?.begin_write()?)
     }
 
+    /// Remembers that a read failed.
+    pub(super) fn noting<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(result, Err(Error::Storage { .. })) {
+            self.failing.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     /// Closes the database and opens it anew: what was committed and not synced is gone. Whoever still reads from the
     /// old one gets an error, or what that one had in memory, which is what they would have read.
     pub(super) fn reopen(&self) -> Result<(), redb::Error> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         close(database.take());
         *database = Some((self.open)()?);
+        self.failing.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Closes the database and takes what `exchange` makes in its place.
+    pub(super) fn exchange<E>(&self, exchange: impl FnOnce() -> Result<Database, E>) -> Result<(), E> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        close(database.take());
+        *database = Some(exchange()?);
         Ok(())
     }
 

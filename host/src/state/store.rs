@@ -5,10 +5,12 @@
 //! | `meta` | `format` | the format's version, 4 bytes little-endian: 2; files of format 1 have no tree |
 //! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
 //! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
+//! | | `costs` | what the calls cost: calls, fuel of upcasters, the latest call, at most 32 costliest calls; see costs.rs |
 //! | | `tree` | a byte: 1 if the tree is that of the entries; otherwise, or without the row, it was left behind |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
 //! | `tree` | level and first key | a node of the tree over the entries |
+//! | `quarantine` | stream | first sequence set aside, events set aside, last sequence: 3 × 8 bytes little-endian; absent while there is none |
 //!
 //! A commit changes all of them in one transaction; see commit.rs. FORMAT.md says more, for who reads a state without this
 //! program.
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
 use super::tree::TREE;
-use super::{Error, Reader};
+use super::{Costs, Error, Reader, quarantine};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -103,15 +105,16 @@ impl Store {
             let meta = transaction.open_table(META)?;
             let checkpoint = meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
             let tables = (transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?);
-            Ok((checkpoint, tables, transaction.open_table(TREE)?, has_tree(&meta)?))
+            let tree = (transaction.open_table(TREE)?, has_tree(&meta)?);
+            Ok((checkpoint, tables, tree, quarantine::open(&transaction)?))
         };
-        let (checkpoint, (entries, faults), nodes, has_tree) = guarded(&self.path, read)?;
+        let (checkpoint, (entries, faults), (nodes, has_tree), quarantine) = guarded(&self.path, read)?;
         let checkpoint = match checkpoint {
             None => Checkpoint::default(),
             Some(bytes) => Checkpoint::from_bytes(&bytes).ok_or_else(|| self.unusable("its checkpoint is damaged"))?,
         };
         let (path, db) = (self.path.clone(), Arc::clone(&self.db));
-        Ok(Reader { entries, faults, nodes, has_tree, checkpoint, path, _db: db })
+        Ok(Reader { entries, faults, nodes, has_tree, quarantine, checkpoint, path, db })
     }
 
     pub fn size(&self) -> Result<Size, Error> {
@@ -123,6 +126,17 @@ impl Store {
     /// All faults in order of sequence.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
         self.reader()?.faults()
+    }
+
+    /// What the calls cost that made it. A file from before they were counted has none.
+    pub fn costs(&self) -> Result<Costs, Error> {
+        let read = || -> Result<_, redb::Error> {
+            Ok(self.db.begin_read()?.open_table(META)?.get("costs")?.map(|bytes| bytes.value().to_vec()))
+        };
+        match guarded(&self.path, read)? {
+            None => Ok(Costs::default()),
+            Some(bytes) => Costs::from_bytes(&bytes).ok_or_else(|| self.unusable("its costs are damaged")),
+        }
     }
 
     pub(super) fn unusable(&self, problem: &str) -> Error {

@@ -1,6 +1,7 @@
 //! A state's file: the power fails at every sync, and a file of an earlier release still opens.
 
 use super::*;
+use crate::crash::faulty::{Fault as DiskFault, FaultyDisk};
 use crate::crash::{CrashingDisk, Unsynced};
 use crate::event::{Digest, Sequence};
 
@@ -11,7 +12,7 @@ fn open(disk: CrashingDisk) -> Result<Store, Error> {
 }
 
 /// What the events up to this one make: a count, an entry for each, and every third deleted again.
-fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
+fn changes(sequence: u64) -> (Changes, Checkpoint) {
     let mut changes = Changes::default();
     changes.set("count".to_owned(), Some(sequence.to_le_bytes().to_vec()));
     changes.set(format!("event/{sequence:03}"), Some(vec![sequence as u8; 2_000]));
@@ -20,7 +21,19 @@ fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     }
     let chain = Digest::of(&sequence.to_le_bytes());
     let checkpoint = Checkpoint { sequence: Sequence(sequence), events: sequence, fuel: sequence * 10, chain };
-    store.commit(&changes, checkpoint, &Marks { faults: vec![fault(sequence)] })
+    (changes, checkpoint)
+}
+
+fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
+    let (changes, checkpoint) = changes(sequence);
+    let marks = Marks { faults: vec![fault(sequence)], set_aside: [set_aside(sequence)].into(), costs: None };
+    store.commit(&changes, checkpoint, &marks)
+}
+
+/// One of three streams, of which there is more every third time.
+fn set_aside(sequence: u64) -> (String, SetAside) {
+    let (first, events) = (Sequence(1 + (sequence - 1) % 3), 1 + (sequence - 1) / 3);
+    (format!("a/{first}"), SetAside { first, events, last: Sequence(sequence) })
 }
 
 fn fault(sequence: u64) -> Fault {
@@ -78,12 +91,58 @@ fn a_power_failure_keeps_state_checkpoint_and_faults_together() {
             let acknowledged = acknowledged.unwrap_or(0);
             assert!(reached == acknowledged || reached == acknowledged + 1, "sync {sync}, {unsynced:?}: {reached}");
             assert_eq!(store.reader().unwrap().digest().unwrap(), digests[reached as usize], "sync {sync}");
+            assert_eq!(store.reader().unwrap().check_tree().unwrap(), None, "sync {sync}, {unsynced:?}");
             assert_eq!(store.faults().unwrap().len() as u64, reached, "sync {sync}, {unsynced:?}");
+            let set_aside = store.reader().unwrap().set_aside(None, usize::MAX).unwrap();
+            let events: u64 = set_aside.iter().map(|(_, set_aside)| set_aside.events).sum();
+            assert_eq!(events, reached, "sync {sync}, {unsynced:?}");
             // Feeding on from there leads to what an undisturbed run makes.
             (reached + 1..=COMMITS).for_each(|sequence| commit(&store, sequence).unwrap());
             assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize], "sync {sync}");
         }
     }
+}
+
+/// The same while history is replayed and the tree is left behind, then built.
+#[test]
+fn a_power_failure_leaves_no_tree_of_other_entries() {
+    let replay = |disk: &CrashingDisk| {
+        let store = open(disk.clone())?;
+        for sequence in 1..=COMMITS {
+            let (changes, checkpoint) = changes(sequence);
+            store.commit_on_the_way(&changes, checkpoint, &Marks::default())?;
+            if sequence.is_multiple_of(5) {
+                assert!(!store.reader()?.has_tree());
+                store.build_tree()?;
+            }
+        }
+        store.build_tree()
+    };
+    let (digests, whole) = (digests(), CrashingDisk::default());
+    replay(&whole).unwrap();
+    let seed = fastrand::u64(..);
+    println!("seed {seed}, {} syncs", whole.syncs());
+    let mut with_tree = 0;
+    for sync in 1..=whole.syncs() {
+        let disk = CrashingDisk::default();
+        disk.cut_at(sync);
+        // The last sync is that of closing, which nobody hears of.
+        drop(replay(&disk));
+        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(seed + sync as u64)] {
+            let Ok(store) = open(CrashingDisk::holding(disk.after_power_loss(unsynced))) else { continue };
+            let reader = store.reader().unwrap();
+            let reached = reader.checkpoint().sequence.0;
+            assert_eq!(reader.check_tree().unwrap(), None, "sync {sync}, {unsynced:?}");
+            assert_eq!(reader.digest().unwrap(), digests[reached as usize], "sync {sync}, {unsynced:?}");
+            with_tree += u64::from(reader.has_tree());
+            store.build_tree().unwrap();
+            let reader = store.reader().unwrap();
+            assert!(reader.has_tree());
+            assert_eq!(reader.check_tree().unwrap(), None, "sync {sync}, {unsynced:?}");
+            assert_eq!(reader.digest().unwrap(), digests[reached as usize], "sync {sync}, {unsynced:?}");
+        }
+    }
+    assert!((1..3 * whole.syncs() as u64).contains(&with_tree), "some had it, some had not: {with_tree}");
 }
 
 #[test]
@@ -107,6 +166,49 @@ fn a_full_disk_refuses_commits_while_reads_go_on_until_there_is_room() {
     }
 }
 
+#[test]
+fn a_disk_that_fails_once_at_any_operation_leaves_a_state_that_is_made_whole_from_its_checkpoint() {
+    let digests = digests();
+    let open = |disk: &FaultyDisk| Store::open_with_backend(disk.clone(), Digest::ZERO, [7; 16]);
+    let made = FaultyDisk::default();
+    drop(open(&made).unwrap());
+    for fault in DiskFault::ALL {
+        let mut operations = 0;
+        for operation in 1.. {
+            let disk = made.after_power_loss();
+            disk.fail_at(fault, operation);
+            let place = format!("{fault:?} at {operation}");
+            let store = open(&disk).or_else(|_| open(&disk)).unwrap_or_else(|error| panic!("{place}: {error}"));
+            // As a worker does: after an error it goes on behind the checkpoint that the file then has.
+            let mut failures = 0;
+            loop {
+                let step = store.checkpoint().and_then(|checkpoint| match checkpoint.sequence.0 {
+                    COMMITS => store.settle().map(|()| true),
+                    reached => commit(&store, reached + 1).map(|()| false),
+                });
+                match step {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(error) => failures += usize::from(failures < 3 || panic!("{place}: {error}")),
+                }
+            }
+            let has_failed = disk.has_failed();
+            disk.heal();
+            let lost = open(&disk.after_power_loss()).unwrap_or_else(|error| panic!("{place}: {error}"));
+            for store in [store, lost] {
+                assert_eq!(store.checkpoint().unwrap().sequence.0, COMMITS, "{place}");
+                assert_eq!(store.reader().unwrap().digest().unwrap(), digests[COMMITS as usize], "{place}");
+            }
+            if !has_failed {
+                break;
+            }
+            operations = operation;
+        }
+        println!("{fault:?}: {operations} operations, each failed once");
+        assert!(operations > 3, "{fault:?}: only {operations}");
+    }
+}
+
 /// Written by `write_fixture` of format 1.
 const V1: &[u8] = include_bytes!("fixtures/v1.redb.gz");
 
@@ -121,9 +223,36 @@ fn a_state_of_format_1_still_opens() {
     let Checkpoint { sequence, events, fuel, chain } = store.checkpoint().unwrap();
     assert_eq!(chain, Digest::of(&COMMITS.to_le_bytes()));
     assert_eq!((sequence.0, events, fuel), (COMMITS, COMMITS, COMMITS * 10));
-    assert_eq!(store.reader().unwrap().digest().unwrap(), digests()[COMMITS as usize]);
+    let has_tree = || {
+        let reader = store.reader().unwrap();
+        assert_eq!(reader.digest().unwrap(), digests()[COMMITS as usize]);
+        assert_eq!(reader.check_tree().unwrap(), None);
+        reader.has_tree()
+    };
+    assert!(!has_tree(), "there is no tree in it");
+    store.build_tree().unwrap();
+    assert!(has_tree());
     assert_eq!(store.faults().unwrap(), (1..=COMMITS).map(fault).collect::<Vec<_>>());
+    assert_eq!(store.reader().unwrap().set_aside(None, usize::MAX).unwrap(), []);
     commit(&store, COMMITS + 1).unwrap();
+    assert_eq!(store.reader().unwrap().check_tree().unwrap(), None);
+    let set_aside = store.reader().unwrap().set_aside(None, usize::MAX).unwrap();
+    assert_eq!(set_aside, [self::set_aside(COMMITS + 1)]);
+    drop(store);
+    assert!(Store::open(&path, Digest::ZERO, [7; 16]).unwrap().reader().unwrap().has_tree());
+}
+
+#[test]
+fn quarantined_streams_are_listed_by_pages() {
+    let store = open(CrashingDisk::default()).unwrap();
+    (1..=5).for_each(|sequence| commit(&store, sequence).unwrap());
+    let page = |after, limit| store.reader().unwrap().set_aside(after, limit).unwrap();
+    let of = |first: u64, events, last| {
+        (format!("a/{first}"), SetAside { first: Sequence(first), events, last: Sequence(last) })
+    };
+    assert_eq!(page(None, 2), [of(1, 2, 4), of(2, 2, 5)]);
+    assert_eq!(page(Some("a/2"), 2), [of(3, 1, 3)]);
+    assert_eq!(page(Some("a/3"), 2), []);
 }
 
 /// Where POLYFOLD_FIXTURE names a file, it is the next fixture, to be packed with gzip; only a new format needs one.

@@ -1,5 +1,6 @@
 //! What the guests share: they count events by type, and misbehave on an event whose payload says `"bad": true`.
 
+pub mod journal;
 pub mod ledger;
 
 use polyfold_guest::{Error, Event, state};

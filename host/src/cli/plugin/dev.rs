@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Client, Context, Error, Installed, Plugin, Projection, install, over, wait};
+use super::{Client, Context, Error, Installed, Plugin, Projection, Upload, install, over, wait};
 use crate::cli::project::Project;
 use crate::event::PluginName;
 use watched::Watched;

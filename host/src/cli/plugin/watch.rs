@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::{Client, Context, Error, Installed, Projection, install, over, read_plugin, wait};
+use super::{Client, Context, Error, Installed, Projection, Upload, install, over, read_plugin, wait};
 use crate::event::Digest;
 use crate::server::model::{Plugin, State, Upgrade};
 
@@ -106,7 +106,7 @@ fn go_over(
     wanted: &[String],
 ) -> Result<(Installed, Vec<Outcome>), Error> {
     let mut client = context.connect()?;
-    let installed = install(&mut client, context, file, bytes)?;
+    let installed = install(&mut client, context, file, Upload::of(bytes))?;
     let mut outcomes = Vec::new();
     for name in &installed.rebuilt {
         outcomes.push(outcome(wait::for_one(&mut client, context, name)?, None));

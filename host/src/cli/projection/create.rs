@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Client, Context, Error, OnFault, status, unsure, wait};
+use super::{Client, Context, Error, OnFault, quota, status, unsure, wait};
 use crate::event::PluginName;
 use crate::server::data::Data;
 use crate::server::model::{NewProjection, Projection};
@@ -29,6 +29,8 @@ pub(in crate::cli) struct Create {
     /// Apply events inside the append, so that readers see their own writes; a fault refuses the append.
     #[arg(long)]
     sync: bool,
+    #[command(flatten)]
+    quota: quota::New,
     /// Only create it; a host builds it by itself, or else the next command that needs its state.
     #[arg(long)]
     no_wait: bool,
@@ -45,6 +47,7 @@ impl Create {
             fuel_per_event: self.fuel_per_event,
             memory_bytes: self.memory_bytes,
             sync: self.sync,
+            quota: Some(self.quota.quota()),
         };
         let created = client.post("/projections", &new).map_err(|error| unsure(error, &name));
         let created: Projection = created?;

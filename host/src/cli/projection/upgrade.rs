@@ -58,7 +58,11 @@ impl Upgrade {
         let there = if self.no_wait { begun } else { built(client, context, begun)? };
         let behind = there.building.as_ref().filter(|state| !self.no_wait && wait::is_behind(state)).map(wait::phase);
         let waits = there.building.is_some() && !self.no_wait && !there.auto_promote;
+        let redriven = there.building.as_ref().unwrap_or(&there.readable).redriven;
         status::print_short(context, there)?;
+        if let Some(text) = status::redriven(redriven) {
+            context.output.remark(&format!("folded {text}"));
+        }
         match behind {
             Some(phase) => {
                 let text = format!("the new state of projection {name:?} is {phase}; the old one goes on serving");
@@ -81,7 +85,7 @@ fn built(client: &mut Client, context: &mut Context, begun: Projection) -> Resul
     let bar = context.output.events_bar(&name, head);
     while let Some(state) = &there.building {
         let is_there = state.phase == Phase::Live && state.checkpoint >= head && !there.auto_promote;
-        if is_there || matches!(state.phase, Phase::Halted | Phase::Paused | Phase::Failed) {
+        if is_there || matches!(state.phase, Phase::Halted | Phase::Paused | Phase::OverQuota | Phase::Failed) {
             break;
         }
         show_state(&bar, state, head);

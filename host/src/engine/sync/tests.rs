@@ -11,7 +11,6 @@ use crate::engine::feed::Feed;
 use crate::engine::journal::Journal;
 use crate::engine::outlet::Outlet;
 use crate::engine::portion::Want;
-use crate::engine::replay::overlay_of;
 use crate::engine::source::Source;
 use crate::engine::{Chains, FaultPolicy, Sizing};
 use crate::event::{Digest, EventId, EventType, NewEvent, StreamName};
@@ -61,11 +60,11 @@ impl Host {
             panic!("{guest} is a projection");
         };
         let wanted = projection.manifest().filter.clone();
-        let want = Want { upcasters: Vec::new(), filter: wanted };
+        let want = Want { upcasters: Vec::new(), prices: crate::plugin::Prices::default(), filter: wanted };
         let source = Source::new(Arc::clone(&self.log), Arc::default(), Arc::new(Chains::default()), want);
-        let overlay = overlay_of(store).unwrap();
         // The policy of what is replayed: within an append a fault refuses it all the same.
-        let feed = Feed::new(projection, "{}".into(), FaultPolicy::Skip, Sizing::adaptive(), overlay);
+        let reader = store.reader().unwrap();
+        let feed = Feed::of(projection, "{}".into(), FaultPolicy::Skip, Sizing::adaptive(), reader).unwrap();
         let outlet = Outlet::new(Digest::ZERO, Arc::new(Journal::new(Digest::ZERO)));
         Replay::new(source, feed, Arc::clone(store), Arc::new(outlet)).unwrap()
     }

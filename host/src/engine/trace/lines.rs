@@ -12,7 +12,10 @@ use crate::event::{EventRef, Sequence};
 use crate::plugin::Limits;
 
 /// What the first line says; another version is another format.
-pub(super) const FORMAT: &str = "polyfold trace 1";
+pub(super) const FORMAT: &str = "polyfold trace 2";
+
+/// What it said before: its last line has a digest of the state that is made otherwise.
+pub(super) const FORMAT_1: &str = "polyfold trace 1";
 
 #[derive(Serialize)]
 struct Header<'a> {

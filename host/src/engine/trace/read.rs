@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read as _};
 use std::sync::Arc;
 
-use super::lines::FORMAT;
+use super::lines::{FORMAT, FORMAT_1};
 use super::parse::{End, Event, Format, Header, Line};
 use super::{Folded, Made, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Trace, TraceBatch};
 use crate::engine::PluginKind;
@@ -61,6 +61,7 @@ struct Reading {
     sequences: Vec<Sequence>,
     made: Made,
     entry_bytes: usize,
+    is_format_1: bool,
     is_over: bool,
 }
 
@@ -68,15 +69,16 @@ impl Reading {
     fn begin(line: &str) -> Result<Self, String> {
         let unknown = || format!("this is no trace: its first line must say {FORMAT:?}");
         let format: Format = serde_json::from_str(line).map_err(|_| unknown())?;
-        match format.format.as_deref() {
-            Some(FORMAT) => {}
+        let is_format_1 = match format.format.as_deref() {
+            Some(FORMAT) => false,
+            Some(FORMAT_1) => true,
             Some(other) if other.starts_with("polyfold trace ") => {
                 return Err(format!(
-                    "it is a {other:?}, and this polyfold reads {FORMAT:?}; take the polyfold that wrote it"
+                    "it is a {other:?}, and this polyfold reads none newer than {FORMAT:?}; take the polyfold that wrote it"
                 ));
             }
             Some(_) | None => return Err(unknown()),
-        }
+        };
         let header: Header = serde_json::from_str(line).map_err(said)?;
         let made = match header.kind {
             PluginKind::Projection => Made::Projection(header.setup()?, Folded::default()),
@@ -91,6 +93,7 @@ impl Reading {
             sequences: Vec::new(),
             made,
             entry_bytes: 0,
+            is_format_1,
             is_over: false,
         })
     }
@@ -161,7 +164,8 @@ impl Reading {
                 return Err(format!("it says {said} {what}, and there are {found}; lines are missing or were added"));
             }
         }
-        let (said, found) = (digest(&end.digest)?, self.made.digest());
+        let found = if self.is_format_1 { self.made.digest_of_format_1() } else { self.made.digest() };
+        let said = digest(&end.digest)?;
         if said != found {
             return Err(format!(
                 "the digest is that of another result ({}, not {}); undo what was edited, or record the trace again",

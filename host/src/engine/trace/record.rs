@@ -7,9 +7,7 @@ use super::bench::name_of;
 use super::lift::Lifting;
 use super::replay::{Replay, looked_at};
 use super::{Made, Setup, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Trace, TraceBatch};
-use crate::engine::portion::Want;
 use crate::engine::sizing::{BYTES_MAX, EVENTS_MAX};
-use crate::engine::source::Source;
 use crate::engine::{Chains, Engine, Error, FaultPolicy, PluginKind, Query};
 use crate::event::{EventRef, Filter, Sequence};
 use crate::plugin::{Plugin, Upcaster};
@@ -32,18 +30,21 @@ impl Engine {
     /// If a trace cannot hold it, or the projection pauses on it.
     pub fn record(&self, name: &str, slice: Slice) -> Result<Trace, Error> {
         let deployment = self.projection(name)?.readable().clone();
-        let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
-        let want = Want { upcasters: deployment.upcasters.clone(), filter: plugin.manifest().filter.clone() };
-        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
-        let source = Source::new(log, recent, self.chains_in(&deployment)?, want);
+        let code = self.code(&deployment)?;
+        let (plugin, source) = (Arc::clone(&code.plugin), self.source(&deployment, &code));
         let mut taken = Taken::of(slice, self.head().sequence());
         while let Some(from) = taken.from() {
             let portion = source.read(from, taken.to)?;
             taken.all(portion.batch.iter())?;
             // Without a limit in between, the next event would be the one that could not be lifted.
             if let Some(failed) = portion.failed.filter(|_| !taken.is_full()) {
-                // A projection that skips never sees it.
-                if deployment.on_fault == FaultPolicy::Halt || failed.failure.verdict().is_none() {
+                let is_passed_over = match deployment.on_fault {
+                    FaultPolicy::Halt => false,
+                    FaultPolicy::Skip => failed.failure.verdict().is_some(),
+                    // What comes behind it in its stream is set aside, which no trace without that event could show.
+                    FaultPolicy::Quarantine => false,
+                };
+                if !is_passed_over {
                     let (sequence, upcaster, message) = (failed.sequence, failed.name, failed.failure.to_string());
                     return Err(Error::Upcast { sequence, upcaster, message });
                 }

@@ -131,7 +131,7 @@ impl Replay {
 
     /// Folds some rows in one call if that works; false if the projection halts at one of them.
     fn apply(&self, run: &mut Run, rows: Range<usize>) -> Result<bool, Error> {
-        let mut fed = Fed { rows: rows.start, ..Fed::default() };
+        let mut fed = Fed::default();
         run.feed.feed_range(&self.events, rows, &mut fed);
         run.folded.events += fed.folded;
         run.folded.fuel += fed.fuel;
@@ -142,8 +142,9 @@ impl Replay {
                 run.folded.faults.push(Failed::of_projection(&fault));
                 Ok(false)
             }
-            Some(Stopped::Pause(reason)) => {
-                Err(Error::TraceStopped { sequence: self.events.event(fed.rows).sequence, reason })
+            Some(Stopped::Pause { before, reason }) => Err(Error::TraceStopped { sequence: before, reason }),
+            Some(Stopped::OverQuota { before, over }) => {
+                Err(Error::TraceStopped { sequence: before, reason: over.reason })
             }
         }
     }

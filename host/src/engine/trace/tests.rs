@@ -68,7 +68,7 @@ fn its_lines_are_these_to_the_letter() {
     let lines: Vec<_> = projection().lines().collect();
     let zero = "0".repeat(64);
     let header = format!(
-        "{{\"format\":\"polyfold trace 1\",\"kind\":\"projection\",\"plugin\":\"p@1.0.0\",\"digest\":\"{zero}\",\
+        "{{\"format\":\"polyfold trace 2\",\"kind\":\"projection\",\"plugin\":\"p@1.0.0\",\"digest\":\"{zero}\",\
          \"since\":1,\"to\":6,\"parameters\":{{}},\"on_fault\":\"skip\",\"state\":\"cbor\",\"fuel_per_event\":7}}"
     );
     assert_eq!(lines[0], header);
@@ -90,6 +90,22 @@ fn its_lines_are_these_to_the_letter() {
     assert_eq!(lines[4..6], [lifted, "{\"lifted\":{\"sequence\":4,\"kind\":\"error\",\"message\":\"\"}}"]);
 }
 
+/// What differs is a projection's digest: this one is as the release before made it.
+#[test]
+fn a_trace_of_format_1_is_read_and_held_to_its_own_digest() {
+    let before = |trace: &Trace, digest: &str| {
+        let text = text(trace).replacen("trace 2", "trace 1", 1);
+        text.replace(&trace.made.digest().to_string(), digest)
+    };
+    let digest = "3dfb2d45a836b6abb9bb2aa92020a4f5ec847e00d1bf22dc1a03ca9657cfc5ed";
+    let found = read(&before(&projection(), digest)).unwrap();
+    assert_eq!(text(&found), text(&projection()), "written anew, it is of this format");
+    let refused = read(&before(&projection(), &projection().made.digest().to_string())).unwrap_err().to_string();
+    assert!(refused.contains("the digest is that of another result"), "{refused}");
+    let same = upcaster().made.digest().to_string();
+    assert_eq!(text(&read(&before(&upcaster(), &same)).unwrap()), text(&upcaster()));
+}
+
 /// Changes a trace's text and reads it.
 fn refusal(trace: &Trace, change: impl Fn(&str) -> String) -> String {
     read(&change(&text(trace))).unwrap_err().to_string()
@@ -101,8 +117,9 @@ fn what_does_not_fit_is_refused_with_its_line() {
         let found = refusal(&projection(), |text| text.replacen(from, to, 1));
         assert!(found.starts_with(expected), "{from} → {to}: {found}");
     };
-    check("{\"format\"", "x", "line 1: this is no trace: its first line must say \"polyfold trace 1\"");
-    check("trace 1", "trace 2", "line 1: it is a \"polyfold trace 2\", and this polyfold reads \"polyfold trace 1\"");
+    check("{\"format\"", "x", "line 1: this is no trace: its first line must say \"polyfold trace 2\"");
+    let newer = "line 1: it is a \"polyfold trace 3\", and this polyfold reads none newer than \"polyfold trace 2\"";
+    check("trace 2", "trace 3", newer);
     check("\"since\":1", "\"sinec\":1", "line 1: it is no line of a trace: unknown field `sinec`");
     check("\"state\":\"cbor\",", "", "line 1: a projection's trace must say its state");
     check("\"sequence\":4", "\"sequence\":2", "line 3: sequence 2 is out of order");

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Written by `write_fixture` of format 1: 2,000 events, three runs of each index, blocks of both kinds.
-const V1: &[u8] = include_bytes!("../fixtures/v1.redb");
+pub(super) const V1: &[u8] = include_bytes!("../fixtures/v1.redb");
 
 #[test]
 fn a_log_of_format_1_still_opens() {

@@ -44,7 +44,18 @@ fn of_state(families: &mut Families, (name, role): (&str, &str), state: &StateSt
     put("lag_seconds", "How long the first event that it has not seen has waited.", Kind::Gauge, state.lag_seconds);
     put("events_total", "Events that the plugin was handed and folded.", Kind::Counter, checkpoint.events as f64);
     put("fuel_total", "Fuel that the plugin used up.", Kind::Counter, checkpoint.fuel as f64);
+    let costs = &state.costs;
+    put("calls_total", "Calls of the plugin that were kept.", Kind::Counter, costs.calls as f64);
+    put("last_call_fuel", "Fuel that the last of those calls used up.", Kind::Gauge, costs.latest.fuel as f64);
+    put("last_call_events", "Events of that call.", Kind::Gauge, costs.latest.events as f64);
+    let costliest = costs.costliest().first().map_or(0, |call| call.fuel);
+    put("costliest_call_fuel", "The most fuel that one call used up.", Kind::Gauge, costliest as f64);
+    put("state_bytes", "Keys and values of the state.", Kind::Gauge, state.totals.bytes as f64);
     put("faults_total", "Events on which the plugin failed.", Kind::Counter, state.fault_count as f64);
+    let set_aside = &state.set_aside;
+    put("set_aside_events_total", "Events of quarantined streams.", Kind::Counter, set_aside.events as f64);
+    put("quarantined_streams", "Streams in quarantine.", Kind::Gauge, set_aside.streams as f64);
+    put("probed_batches_total", "Batches folded once more that came out alike.", Kind::Counter, state.probed as f64);
     put("events_per_second", "Its present speed.", Kind::Gauge, state.events_per_second);
     put("memory_peak_bytes", "The most memory that one call took.", Kind::Gauge, state.memory_bytes_peak as f64);
     put("batch_seconds", "How long its last batch took.", Kind::Gauge, state.batch_seconds);
@@ -70,11 +81,12 @@ fn of_phase(families: &mut Families, labels: &[(&str, &str); 3], phase: &Phase) 
         Phase::Live => "live",
         Phase::Halted(_) => "halted",
         Phase::Paused { .. } => "paused",
+        Phase::OverQuota { .. } => "over-quota",
         Phase::Failed { .. } => "failed",
         Phase::Stopped => "stopped",
     };
     let [projection, role, identity] = *labels;
-    for phase in ["replaying", "live", "halted", "paused", "failed", "stopped"] {
+    for phase in ["replaying", "live", "halted", "paused", "over-quota", "failed", "stopped"] {
         let labels = [projection, role, identity, ("phase", phase)];
         let value = f64::from(phase == now);
         families.put("polyfold_projection_phase", "What its worker does: 1 at that.", Kind::Gauge, &labels, value);

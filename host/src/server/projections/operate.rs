@@ -8,12 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::{Answered, policy, shown};
-use crate::engine::{self, Beside, Difference, Engine, Phase};
+use crate::engine::{self, Beside, Difference, Engine, Phase, SetAside, VerifyOptions};
 use crate::server::accept::{Form, LongForm};
 use crate::server::access::Access;
 use crate::server::answer::{blocking, read_json};
 use crate::server::data::Data;
-use crate::server::model::{Progress, Projection, Upgrade, Verified};
+use crate::server::model::{Progress, Projection, Quota, Upgrade, Verified};
 use crate::server::params::{NoParams, Params, invalid};
 use crate::server::problem::{Code, Problem};
 use crate::server::{Host, sse};
@@ -51,32 +51,45 @@ fn rebuilt(engine: &Engine, name: &str, watch: &mut (dyn FnMut(Progress) + Send)
     let progress = engine.rebuild(name, |now| watch(sse::progress(now, head)))?;
     match &progress.phase {
         Phase::Replaying | Phase::Live | Phase::Halted(_) => shown(engine, name),
-        phase @ (Phase::Paused { .. } | Phase::Failed { .. } | Phase::Stopped) => {
+        phase @ (Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Failed { .. } | Phase::Stopped) => {
             Err(Problem::new(Code::Internal, format!("projection {name:?} was not built anew: {phase}")))
         }
     }
 }
 
-/// Builds the readable state anew with other batch sizes, compares the two, and keeps the one that was there.
+/// Builds the readable state anew in other batches, by code compiled anew, and compares every entry; the state stays.
 ///
-/// With `Accept: text/event-stream` events `progress` tell how far it is, then `result` or `error`.
+/// With `sample` it is built in large batches by the code that is there, and only that share of the batches is folded once
+/// more otherwise: cut elsewhere, and by code compiled anew. A snapshot that was kept is where a sample starts, and with
+/// `from_snapshot` the whole verification; one that is not as it was kept is not used, and `snapshot_unused` says why. With
+/// `Accept: text/event-stream` events `progress` tell how far it is, then `result` or `error`.
 #[utoipa::path(post, path = "/projections/{name}/verify", tag = "projections", operation_id = "verify_projection",
-    params(("name" = String, Path)),
+    params(("name" = String, Path),
+        ("sample" = Option<f64>, Query, description = "A percentage of the batches, more than 0 and at most 100; all of them if left out"),
+        ("from_snapshot" = Option<bool>, Query, description = "Start from the kept snapshot; false if left out"),
+        ("keep_snapshot" = Option<bool>, Query, description = "Keep what was built as a snapshot, if it is what it should be; false if left out")),
     responses((status = 200, description = "Both were compared", content((Verified), ("text/event-stream"))),
         (status = 404)))]
 pub(in crate::server) async fn verify(
     State(host): State<Arc<Host>>,
     access: Access,
     form: LongForm,
-    _: NoParams,
+    params: Params,
     Path(name): Path<String>,
-) -> Response {
+) -> Result<Response, Problem> {
+    params.only(&["sample", "from_snapshot", "keep_snapshot"])?;
+    let options = VerifyOptions {
+        sample: params.parsed("sample")?,
+        from_snapshot: params.flag("from_snapshot", false)?,
+        keep_snapshot: params.flag("keep_snapshot", false)?,
+        ..VerifyOptions::default()
+    };
     let verified = sse::long(host, form, move |engine, watch| {
         let head = engine.head().sequence().0;
         let manifest = engine.manifest(&name)?;
         access.may_read_projection(&manifest)?;
         let encoding = manifest.state_encoding;
-        let found = engine.verify(&name, |now| watch(sse::progress(now, head)))?;
+        let found = engine.verify_as(&name, &options, |now| watch(sse::progress(now, head)))?;
         Ok(Verified {
             projection: name,
             sequence: found.sequence.0,
@@ -85,9 +98,13 @@ pub(in crate::server) async fn verify(
             rebuilt_digest: found.rebuilt.to_string(),
             same: found.difference.is_none(),
             difference: found.difference.map(|difference| in_words(difference, encoding)),
+            from: found.from.0,
+            batches_twice: found.batches_twice,
+            snapshot_unused: found.snapshot_unused,
+            kept: found.kept.map(|kept| kept.sequence),
         })
     });
-    verified.await
+    Ok(verified.await)
 }
 
 fn in_words(difference: Difference, encoding: engine::StateEncoding) -> String {
@@ -98,11 +115,43 @@ fn in_words(difference: Difference, encoding: engine::StateEncoding) -> String {
         Difference::Entry { key, live, rebuilt } => {
             format!("the first entry that differs is {key:?}: it has {}, rebuilt {}", value(live), value(rebuilt))
         }
+        Difference::Damaged(disagreement) => format!("its file is damaged: {disagreement}"),
         Difference::Stopped { sequence, reason } => format!("the rebuild came to sequence {sequence} only: {reason}"),
         Difference::Fault { sequence, live, rebuilt } => {
             format!("the faults differ at sequence {sequence}: it has {}, rebuilt {}", text(live), text(rebuilt))
         }
+        Difference::SetAside { stream, live, rebuilt } => {
+            let events = |it: SetAside| format!("{} events from {} to {}", it.events, it.first, it.last);
+            let (live, rebuilt) = (text(live.map(events)), text(rebuilt.map(events)));
+            format!("what is set aside of stream {stream} differs: it has {live}, rebuilt {rebuilt}")
+        }
     }
+}
+
+/// Sets what a projection may use, as a whole: what is left out is not limited from now on.
+///
+/// Over quota a projection rests and says so; it never decides what a state holds. One that rests goes on at once if it may.
+#[utoipa::path(put, path = "/projections/{name}/quota", tag = "projections", operation_id = "set_quota",
+    params(("name" = String, Path)), request_body = Quota,
+    responses((status = 200, description = "It is set", body = Projection),
+        (status = 404, description = "There is no such projection")))]
+pub(in crate::server) async fn quota(
+    State(host): State<Arc<Host>>,
+    form: Form,
+    _: NoParams,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    let wanted: Quota = read_json(&headers, body).await?;
+    if wanted.fuel_per_second == Some(0) {
+        return Err(invalid("fuel_per_second must be at least 1; leave it out for no limit".to_owned()));
+    }
+    let set = blocking(&host, move |engine| {
+        engine.set_quota(&name, super::quota(wanted))?;
+        shown(engine, &name)
+    });
+    Ok(form.answer(StatusCode::OK, &set.await?))
 }
 
 /// Builds a state of another plugin, or with other settings, beside the one that serves.

@@ -1,6 +1,6 @@
 //! Holds the stored tree to the entries, and the entries to the tree.
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 
 use super::build::Builder;
 use super::node::{Item, Node};
@@ -31,7 +31,7 @@ impl std::fmt::Display for Disagreement {
 /// Walks all entries and compares what they come to with each node that is stored.
 pub(super) fn check(
     entries: &impl ReadableTable<&'static str, &'static [u8]>,
-    nodes: &(impl ReadableTable<(u8, &'static str), &'static [u8]> + ReadableTableMetadata),
+    nodes: &impl ReadableTable<(u8, &'static str), &'static [u8]>,
 ) -> Result<Option<Disagreement>, redb::Error> {
     let (mut count, mut first) = (0, None);
     let mut compare = |node: &Node, encoding: &[u8]| -> Result<(), redb::Error> {

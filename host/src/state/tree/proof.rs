@@ -59,10 +59,10 @@ impl EntryProof {
         if found != root {
             return Err(InvalidProof::OtherRoot { expected: root, found });
         }
-        let mut node = top;
+        let (mut node, mut end) = (top, None);
         for child in below {
             let at = node.position(key);
-            let end = node.items.get(at + 1).map(|next| next.key.as_str());
+            end = node.items.get(at + 1).map(|next| next.key.as_str()).or(end);
             let reaches_over = end.is_some_and(|end| child.items.last().is_some_and(|last| last.key.as_str() >= end));
             if child.summary(&child.encode()) != node.items[at] || reaches_over {
                 return Err(InvalidProof::OtherNode { level: child.level });

@@ -6,7 +6,6 @@ use super::node::{Item, Node, Totals};
 use super::proof::EntryProof;
 use super::rows::Tree;
 use crate::event::Digest;
-use crate::state::store::guarded;
 use crate::state::{Error, Reader};
 
 impl Reader {
@@ -27,7 +26,7 @@ impl Reader {
 
     /// Proves to who knows the digest what the state has under a key, or that it has nothing.
     pub fn prove(&self, key: &str) -> Result<EntryProof, Error> {
-        guarded(&self.path, || match self.has_tree {
+        self.guarded(|| match self.has_tree {
             true => check::prove(&self.nodes, key),
             false => check::prove_from_entries(&self.entries, key),
         })
@@ -38,7 +37,7 @@ impl Reader {
     pub fn get_verified(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let value = self.get(key)?;
         if self.has_tree {
-            let node = guarded(&self.path, || Tree(&self.nodes).holding(0, key))?;
+            let node = self.guarded(|| Tree(&self.nodes).holding(0, key))?;
             let found = value.as_ref().map(|value| Item::of_entry(key, value));
             if node.as_ref().and_then(|node| node.find(key)) != found.as_ref() {
                 let problem = Disagreement::Entry { key: key.to_owned() }.to_string();
@@ -50,7 +49,7 @@ impl Reader {
 
     /// Walks all entries and all nodes; returns the first that disagree. Without a tree there is nothing to disagree.
     pub fn check_tree(&self) -> Result<Option<Disagreement>, Error> {
-        guarded(&self.path, || match self.has_tree {
+        self.guarded(|| match self.has_tree {
             true => check::check(&self.entries, &self.nodes),
             false => Ok(None),
         })
@@ -58,7 +57,7 @@ impl Reader {
 
     fn root(&self) -> Result<Item, Error> {
         if self.has_tree {
-            let root = guarded(&self.path, || Tree(&self.nodes).root())?;
+            let root = self.guarded(|| Tree(&self.nodes).root())?;
             return Ok(root.summary(&root.encode()));
         }
         let mut builder = Builder::default();

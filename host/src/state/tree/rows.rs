@@ -1,6 +1,6 @@
 //! The tree as it is stored: a row for each node, under its level and first key.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use redb::{ReadableTable, Table, TableDefinition};
 
@@ -66,7 +66,7 @@ impl<T: ReadableTable<(u8, &'static str), &'static [u8]>> Tree<'_, T> {
 }
 
 /// The rows of a level behind a key, or all.
-pub(super) fn behind(level: u8, key: Option<&str>) -> (Bound<(u8, &str)>, Bound<(u8, &str)>) {
+pub(super) fn behind(level: u8, key: Option<&str>) -> impl RangeBounds<(u8, &str)> {
     let start = key.map_or(Bound::Included((level, "")), |key| Bound::Excluded((level, key)));
     (start, Bound::Excluded((level + 1, "")))
 }

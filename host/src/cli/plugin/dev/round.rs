@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::change::{Change, indented};
 use super::events::Events;
-use super::{Client, Context, Dev, Error, Installed, Plugin, Projection, install, over, wait};
+use super::{Client, Context, Dev, Error, Installed, Plugin, Projection, Upload, install, over, wait};
 use crate::cli::output::{count, count_of};
 use crate::cli::project::{self, Kind, Project};
 use crate::cli::projection::{check, create};
@@ -52,7 +52,7 @@ pub(super) fn round(context: &mut Context, dev: &Dev, project: &Project) -> Resu
     let built = project::build(project, &context.output)?;
     let mut client = context.connect()?;
     let before: Vec<Projection> = client.get("/projections")?;
-    let Installed { plugin, known, rebuilt } = install(&mut client, context, &built.file, built.content)?;
+    let Installed { plugin, known, rebuilt } = install(&mut client, context, &built.file, Upload::of(built.content))?;
     let find = |name: &str| before.iter().find(|projection| projection.name == name);
     let (projections, events) = match built.kind {
         Kind::Projection => {
@@ -117,6 +117,7 @@ fn run(
             fuel_per_event: None,
             memory_bytes: None,
             sync: false,
+            quota: None,
         };
         let _: Projection = client.post("/projections", &new)?;
         wait::for_one(client, context, name)?
