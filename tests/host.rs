@@ -8,8 +8,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use polyfold::cbor;
 use polyfold::engine::{
-    Quota,
-    Append, BadLine, Engine, Error, FaultPolicy, Imported, Installed, NewProjection, Options, Phase, Watch,
+    Append, BadLine, Engine, Error, FaultPolicy, Imported, Installed, NewProjection, Options, Phase, Quota, Watch,
 };
 use polyfold::event::{EventId, EventType, NewEvent, PluginName, StreamName};
 

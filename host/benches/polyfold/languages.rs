@@ -97,7 +97,7 @@ fn prepare(engine: &Engine, language: &'static str, bytes: &[u8]) -> Guest {
         fuel_per_event: None,
         memory_bytes: None,
         sync: false,
-            quota: Quota::default(),
+        quota: Quota::default(),
     };
     engine.create(&new).unwrap();
     let digest = installed.digest.parse().unwrap();

@@ -36,14 +36,18 @@ pub(super) enum Command {
     /// Print entries in key order, after the projection has caught up.
     Scan(read::Scan),
     /// List the events on which the projection failed.
-    Faults { name: String },
+    Faults {
+        name: String,
+    },
     /// List the streams that the projection has set aside since an event of theirs failed.
     Quarantine(quarantine::Quarantine),
     /// Run the plugin on one event once more, over the state right before it, and print what it does.
     Debug(debug::Debug),
     Explain(explain::Explain),
     /// Build the state anew beside the one that serves, then switch.
-    Rebuild { name: String },
+    Rebuild {
+        name: String,
+    },
     /// Build a new state, of another plugin or other settings, beside the one that serves.
     Upgrade(upgrade::Upgrade),
     /// Show or change what a projection may use of fuel and of room; over quota it rests.
@@ -51,9 +55,13 @@ pub(super) enum Command {
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
-    Promote { name: String },
+    Promote {
+        name: String,
+    },
     /// Return to the state that served before.
-    Rollback { name: String },
+    Rollback {
+        name: String,
+    },
     /// Drop the state that is being built beside the one that serves.
     Abandon {
         name: String,
@@ -68,7 +76,9 @@ pub(super) enum Command {
     /// Prove what the state holds under a key, or that it holds nothing there, to who has nothing of it.
     Prove(receipt::Prove),
     /// Delete a projection and its states. Events and plugins stay.
-    Delete { name: String },
+    Delete {
+        name: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -225,7 +225,9 @@ impl Run {
             // Where it halts its state stays, and that is what it is compared with.
             End::Reached | End::Asked | End::Stopped(super::feed::Stopped::Fault(_)) => Ok(()),
             End::Stopped(super::feed::Stopped::Pause { reason, .. }) => Err(Error::NotCompared { reason }),
-            End::Stopped(super::feed::Stopped::OverQuota { over, .. }) => Err(Error::NotCompared { reason: over.reason }),
+            End::Stopped(super::feed::Stopped::OverQuota { over, .. }) => {
+                Err(Error::NotCompared { reason: over.reason })
+            }
         }
     }
 }

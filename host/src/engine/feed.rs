@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::quota::{Budget, OverQuota};
 use super::faults::{self, Ran};
 use super::patience::Patience;
 use super::portion::Portion;
 use super::probe::Probe;
 use super::quarantine::{Quarantine, STREAMS_MAX};
+use super::quota::{Budget, OverQuota};
 use super::{FaultPolicy, Sizing, UpcastFault};
 use crate::event::{Batch, EventRef, Sequence};
 use crate::plugin::{self, Call, Failure, Outcome, Output, StateError};

@@ -145,10 +145,9 @@ impl Engine {
             Err(error) => Some(error.to_string()),
             Ok(progress) => match &progress.phase {
                 Phase::Replaying | Phase::Live | Phase::Halted(_) => None,
-                phase @ (Phase::Paused { .. }
-                | Phase::OverQuota { .. }
-                | Phase::Failed { .. }
-                | Phase::Stopped) => Some(phase.to_string()),
+                phase @ (Phase::Paused { .. } | Phase::OverQuota { .. } | Phase::Failed { .. } | Phase::Stopped) => {
+                    Some(phase.to_string())
+                }
             },
         };
         if let Some(failed) = failed
