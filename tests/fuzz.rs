@@ -43,10 +43,11 @@ fn host_calls_hold_what_fuzzing_asks() {
 }
 
 #[test]
-fn requests_hold_what_fuzzing_asks() {
+fn requests_and_receipts_hold_what_fuzzing_asks() {
     guests::path("event-counts");
     guests::shared_cache();
     replay("requests", polyfold_fuzz::requests::run);
+    replay("receipts", polyfold_fuzz::receipts::run);
     polyfold_fuzz::requests::end();
 }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use polyfold::event::Digest;
-use polyfold::plugin::{Limits, LoadError, Refused, Sandbox, component, inspect};
+use polyfold::plugin::{Limits, LoadError, Refused, Sandbox, component, contents, inspect};
 
 use crate::bend::bent;
 
@@ -22,6 +22,11 @@ pub fn run(data: &[u8]) {
 }
 
 fn check(bytes: &[u8]) {
+    // What is in a file can be said of any that is WebAssembly, also of one that is refused.
+    match contents(bytes) {
+        Ok(contents) => assert_eq!(contents.bytes, bytes.len() as u64),
+        Err(refused) => check_refused(&refused),
+    }
     let component = match component(bytes) {
         Ok(component) => component,
         Err(refused) => return check_refused(&refused),

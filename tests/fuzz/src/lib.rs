@@ -10,6 +10,7 @@ pub mod cbor;
 pub mod components;
 pub mod lines;
 pub mod proofs;
+pub mod receipts;
 pub mod requests;
 
 use std::path::PathBuf;

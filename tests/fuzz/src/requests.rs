@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 
-use self::host::TestHost;
+pub(crate) use self::host::TestHost;
 
 /// Requests as text, a line with `---` between them: method and path, headers, an empty line, the body.
 pub fn run(data: &[u8]) {

@@ -12,7 +12,7 @@ use polyfold::server::{Host, router};
 use tower::ServiceExt as _;
 
 /// The host that answers, and the directory that is its own.
-pub(super) struct TestHost {
+pub(crate) struct TestHost {
     router: Option<Router>,
     dir: PathBuf,
 }
@@ -41,11 +41,21 @@ impl TestHost {
         let _ = std::fs::remove_dir_all(all_folders());
     }
 
-    fn open() -> Self {
+    /// An engine over a directory of its own.
+    pub(crate) fn engine() -> Engine {
+        Self::started().0
+    }
+
+    fn started() -> (Engine, PathBuf) {
         let dir = folder();
         copy(&MODEL, &dir);
         let engine = engine(&dir);
         assert!(engine.start_all().is_empty());
+        (engine, dir)
+    }
+
+    fn open() -> Self {
+        let (engine, dir) = Self::started();
         let host = Host::open(Arc::new(engine)).expect("a host opens");
         Self { router: Some(router(Arc::new(host))), dir }
     }
