@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
             "branches_to_a_table_of_places",
             || one_function(&branches(2_000, 1_000)),
             expect![[r#"
-            refused: 422: it is too much to compile: in a function of it places and variables meet 6030015 times, at most 2000000 are compiled
+            refused: 422: it is too much to compile: in a function of it places and variables meet 6033015 times, at most 2000000 are compiled
         "#]],
         ),
         wat(
