@@ -29,7 +29,7 @@ fn damage_is_named_with_the_way_out() {
         bytes[middle] ^= 1;
     };
     expect![[r#"
-        ! error: DATA/catalogue.json: EOF while parsing a string at line 27 column 15; restore the file from a copy, or move it away and install plugins and projections anew
+        ! error: DATA/catalogue.json: EOF while parsing a list at line 28 column 20; restore the file from a copy, or move it away and install plugins and projections anew
         exit 5
     "#]].assert_eq(&damaged(in_data("catalogue.json"), cut, "projection list"));
     expect![[r#"

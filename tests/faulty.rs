@@ -74,7 +74,7 @@ fn a_stream_in_quarantine_is_shown_and_redriven_by_an_upgrade() {
             state       caught up
             checkpoint  5 of 5, 0 behind
             events      3 folded in 2 calls
-            fuel        FUEL
+            fuel
             quota       -
             faults      1, on fault quarantine
             entries     3, 40 B, file 56.00 KiB

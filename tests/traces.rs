@@ -216,8 +216,8 @@ fn what_cannot_be_tested_says_what_to_do() {
         ! error: good.trace: it is not a WebAssembly component: it does not start with \0asm, as WebAssembly does
         exit 4
         $ plugin test --plugin PLUGIN newer.trace
-        same    newer.trace: 4 events, cut in 5 ways, digest 854276b925e2 …
-        exit 0
+        ! error: newer.trace:1: it is a "polyfold trace 9", and this polyfold reads none newer than "polyfold trace 2"; take the polyfold that wrote it
+        exit 4
         $ plugin test --plugin PLUGIN edited.trace
         ! error: edited.trace:10: the digest is that of another result (854276b925e2, not 1accb82d8eb3); undo what was edited, or record the trace again
         exit 4

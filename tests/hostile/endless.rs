@@ -20,14 +20,14 @@ pub(super) fn cases() -> Vec<Case> {
         guest(
             "loops_in_describe",
             expect![[r#"
-                refused: 422: the plugin cannot describe itself: it ran longer than 10 seconds
+                refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
             "#]],
         ),
         wat(
             "loops_in_start_code",
             in_start_code,
             expect![[r#"
-                refused: 422: the plugin cannot describe itself: it ran longer than 10 seconds
+                refused: 422: the plugin cannot describe itself: it used up its fuel of 1000000000
             "#]],
         ),
         wat(
