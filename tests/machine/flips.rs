@@ -140,7 +140,7 @@ fn outcome(copy: &Copy, path: &Path, sound: &[u8], truth: &Answers, place: &str)
     if path.ends_with("tokens.json") {
         check_tokens(copy, place);
     }
-    let outcome = match ask(&copy.path()) {
+    match ask(&copy.path()) {
         Asked::Answered(answers) if *answers == *truth => "harmless",
         Asked::Answered(answers) => {
             // Only a state may be wrong without a word, because reads trust its file; and a verification finds it.
@@ -161,6 +161,5 @@ fn outcome(copy: &Copy, path: &Path, sound: &[u8], truth: &Answers, place: &str)
             }
             "refused"
         }
-    };
-    outcome
+    }
 }

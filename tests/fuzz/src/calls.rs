@@ -87,7 +87,7 @@ fn event(program: &[u8], sequence: u64) -> NewEvent {
         name(&format!("id-{sequence}")),
         payload,
     );
-    if sequence % 2 == 0 {
+    if sequence.is_multiple_of(2) {
         event.occurred_at = Timestamp::from_micros(-(sequence as i64));
         event.actor = Some("ü".repeat(sequence as usize));
         event.causation_id = Some(name("c"));

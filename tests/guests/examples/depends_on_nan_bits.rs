@@ -1,5 +1,7 @@
 //! Writes the bits of floats that are no numbers, which processors and compilers choose each in their own way.
 
+#![expect(clippy::eq_op, reason = "what makes a NaN is what this plugin is about")]
+
 use std::hint::black_box;
 
 polyfold_test_guests::looking!("depends-on-nan-bits", |events| {
