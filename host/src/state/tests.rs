@@ -255,6 +255,25 @@ fn quarantined_streams_are_listed_by_pages() {
     assert_eq!(page(Some("a/3"), 2), []);
 }
 
+/// Written by `write_fixture` of format 2.
+const V2: &[u8] = include_bytes!("fixtures/v2.redb.gz");
+
+#[test]
+fn a_state_of_format_2_still_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v2.redb");
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(V2), &mut bytes).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    let reader = Store::open(&path, Digest::ZERO, [7; 16]).unwrap().reader().unwrap();
+    let Checkpoint { sequence, events, fuel, .. } = reader.checkpoint();
+    assert_eq!((sequence.0, events, fuel), (COMMITS, COMMITS, COMMITS * 10));
+    assert!(reader.has_tree());
+    assert_eq!(reader.check_tree().unwrap(), None);
+    assert_eq!(reader.digest().unwrap(), digests()[COMMITS as usize]);
+    assert_eq!(reader.fault_count().unwrap(), COMMITS);
+}
+
 /// Where POLYFOLD_FIXTURE names a file, it is the next fixture, to be packed with gzip; only a new format needs one.
 #[test]
 fn write_fixture() {
