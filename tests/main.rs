@@ -18,6 +18,7 @@ mod faulty;
 mod fuel;
 mod full_disk;
 mod fuzz;
+mod hostile;
 mod machine;
 mod misbehaving;
 mod model;

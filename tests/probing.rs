@@ -26,6 +26,8 @@ fn batches_of_a_sound_plugin_come_out_alike_and_are_counted() {
     for name in ["on-time", "event-counts", "count-and-sum", "scans", "reads-context"] {
         assert_eq!(host.settle(name), Phase::Live, "{name}");
         assert!(probed(&host, name) > 0, "{name}");
+        let state = host.status(name).unwrap().readable;
+        assert!(state.costs.calls > 0, "{name}: what it costs is counted once");
         assert_eq!(host.verify_with(name, &[64], |_| {}).unwrap().difference, None, "{name}");
     }
 }

@@ -299,7 +299,7 @@ fn an_event_is_proved_to_who_has_only_the_document() {
     assert!(said.contains("payload withheld, BLAKE3 ") && said.ends_with("exit 0\n"), "{said}");
     assert!(copy_of(&made).check(&proof, &[]).ends_with("exit 0\n"));
     expect![[r#"
-        ! error: there is no event 9999; the log ends at sequence 400
+        ! error: the log has no event 9999; it ends at 400
         exit 3
     "#]]
     .assert_eq(&made.run(&["log", "prove", "9999"]));

@@ -9,8 +9,8 @@ use crate::program::Environment;
 use crate::provenance::ACME;
 use hostile::Registry;
 
-/// More than a socket holds, far less than a plugin may have.
-const ENDLESS_BYTES_MAX: u64 = 16 << 20;
+/// Of all endless answers together: the kernel takes some MiB of each before anybody reads, and a minute would take gigabytes.
+const ENDLESS_BYTES_MAX: u64 = 64 << 20;
 
 fn install(environment: &Environment, registry: &Registry, name: &str, flags: &[&str]) -> String {
     let reference = format!("oci://{}/{name}", registry.address);

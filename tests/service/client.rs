@@ -52,9 +52,14 @@ impl Api {
     }
 
     pub(crate) async fn install(&self, guest: &str) {
-        let upload = self.request(Method::POST, "/plugins").header("content-type", "application/wasm");
-        let (status, installed) = answer(upload.body(guests::bytes(guest))).await;
+        let (status, installed) = self.upload(guests::bytes(guest)).await;
         assert_eq!(status, 201, "{installed}");
+    }
+
+    /// Asks for the installation of these bytes.
+    pub(crate) async fn upload(&self, bytes: Vec<u8>) -> (u16, Value) {
+        let upload = self.request(Method::POST, "/plugins").header("content-type", "application/wasm");
+        answer(upload.body(bytes)).await
     }
 
     /// Appends one event, which must be taken, and returns its sequence.

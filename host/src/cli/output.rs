@@ -30,7 +30,7 @@ impl Output {
     }
 
     pub(super) fn line(&mut self, text: &str) -> Result<(), Error> {
-        let text = if self.is_terminal { printable(text) } else { Cow::Borrowed(text) };
+        let text = if self.is_terminal { plain(text) } else { Cow::Borrowed(text) };
         writeln!(self.stdout, "{text}").map_err(Error::Output)
     }
 
@@ -39,7 +39,7 @@ impl Output {
         if self.json {
             return self.line(&serde_json::to_string(data).expect("what is printed is plain data"));
         }
-        self.line(&text(data))
+        self.line(&plain(&text(data)))
     }
 
     /// Brings out what is printed so far, before a command waits for more.
@@ -124,20 +124,23 @@ fn move_to(bar: &ProgressBar, sequence: u64, head: u64, (events_per_second, rema
 
 /// Who has closed standard error does not want to hear it.
 fn to_stderr(text: &str) {
-    drop(writeln!(std::io::stderr(), "{}", printable(text)));
+    drop(writeln!(std::io::stderr(), "{}", plain(text)));
 }
 
-/// The same without what a terminal would obey: producers and plugins say much of what is shown.
-fn printable(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(is_obeyed) {
+/// A text without what a terminal would obey: events, keys and what plugins say come from anybody.
+fn plain(text: &str) -> Cow<'_, str> {
+    let is_order = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_order) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len());
+    let mut plain = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_obeyed(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+        match is_order(c) {
+            true => plain.extend(c.escape_default()),
+            false => plain.push(c),
+        }
     }
-    Cow::Owned(shown)
+    Cow::Owned(plain)
 }
 
 /// A number with thousands set apart.
@@ -161,8 +164,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_given_nothing_to_obey() {
-        assert_eq!(printable("a line\n\tand ü another"), "a line\n\tand ü another");
-        assert_eq!(printable("\u{1b}]0;title\u{7}\r\u{9b}2J\0"), r"\u{1b}]0;title\u{7}\r\u{9b}2J\u{0}");
+    fn what_a_terminal_would_obey_is_shown_as_text() {
+        assert_eq!(plain("two\nlines\tand ü"), "two\nlines\tand ü");
+        assert_eq!(plain("\u{1b}]0;x\u{7}\u{9b}2J\r"), "\\u{1b}]0;x\\u{7}\\u{9b}2J\\r");
     }
 }

@@ -15,7 +15,11 @@ pub(super) struct Code {
 
 impl Engine {
     /// The code that states run, from the cache of compiled code if it is there.
+    ///
+    /// # Errors
+    /// Where a signature is required and one of its plugins has none that counts: whatever runs events comes through here.
     pub(super) fn code(&self, deployment: &Deployment) -> Result<Code, Error> {
+        self.admit_deployment(deployment)?;
         let plugin = self.projection_plugin(deployment.plugin(), &deployment.limits())?;
         Ok(Code { plugin, chains: self.chains_in(deployment)? })
     }
@@ -23,6 +27,7 @@ impl Engine {
     /// The same, compiled anew from the plugins' files in a sandbox of its own: neither the cache nor what is loaded has
     /// a part in it.
     pub(super) fn fresh_code(&self, deployment: &Deployment) -> Result<Code, Error> {
+        self.admit_deployment(deployment)?;
         let sandbox = Sandbox::new(None)?;
         let plugin = fresh_projection(&sandbox, &self.plugins, deployment.plugin(), &deployment.limits())?;
         let upcasters = deployment.upcasters.iter().map(|digest| {

@@ -63,6 +63,7 @@ impl Fed {
     pub(super) fn add(&mut self, later: Self) {
         self.folded += later.folded;
         self.fuel += later.fuel;
+        self.costs.merge(&later.costs);
         self.memory_bytes = self.memory_bytes.max(later.memory_bytes);
         self.call_took = later.call_took;
         self.skipped.extend(later.skipped);
@@ -151,7 +152,8 @@ impl Feed {
             probe: None,
             uses_memory: false,
             is_strict: self.is_strict,
-            at_most: self.at_most,
+            // A batch that is folded again has as many events as the call before had.
+            at_most: usize::MAX,
             overlay: Arc::clone(&self.overlay),
         }
     }

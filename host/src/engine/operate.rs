@@ -262,7 +262,6 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<(Replay, Arc<plugin::Projection>), Error> {
-        self.admit_deployment(deployment)?;
         let code = self.code(deployment)?;
         let plugin = Arc::clone(&code.plugin);
         Ok((self.replay_with(name, deployment, &code, store, sizing)?, plugin))

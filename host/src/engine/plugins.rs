@@ -64,6 +64,8 @@ impl Engine {
             refuse("the plugin", self.trust.standing(None, signature.as_ref()), signature.as_ref())?;
         }
         let bytes = &*plugin::component(offer.bytes)?;
+        // Before it is compiled. A core module may have become too large just now.
+        plugin::Store::check_size(bytes)?;
         let digest = Digest::of(bytes);
         let plugin = self.sandbox.load_watched(digest, bytes, &self.usual_limits(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::catalogue::sync_parent;
 use super::signature::{Detached, Key, KeyId, SignatureError};
 use super::{Deployment, Engine, Error, InstalledPlugin};
-use crate::event::{PluginName, Timestamp};
+use crate::event::{Digest, PluginName, Timestamp};
 
 /// A person reads them all.
 const PUBLISHERS_MAX: usize = 1_000;
@@ -236,6 +236,18 @@ impl Engine {
             return Ok(());
         }
         refuse(&format!("plugin {}@{}", plugin.name, plugin.version), self.standing(plugin), plugin.signature.as_ref())
+    }
+
+    /// Refuses to run a component that is not installed here with a signature as this host requires.
+    pub(super) fn admit_digest(&self, digest: Digest) -> Result<(), Error> {
+        if !self.trust.is_required() {
+            return Ok(());
+        }
+        let (content, digest) = (self.hub.catalogue.content(), digest.to_string());
+        match content.plugins.iter().find(|plugin| plugin.digest == digest) {
+            Some(plugin) => self.admit(plugin, true),
+            None => refuse(&format!("plugin {digest}"), Standing::Unsigned, None),
+        }
     }
 
     /// Refuses to run what is not signed as this host requires.

@@ -53,6 +53,11 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     pub(super) fn new(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
+        let noted = failing.clone();
+        noted.noting(Self::open(transaction, state, failing))
+    }
+
+    fn open(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
         let head = state.meta.head;
         let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());

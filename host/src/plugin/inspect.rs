@@ -54,6 +54,9 @@ pub enum Refused {
     TwoPlugins([String; 2]),
     #[error("it imports what this host does not offer: {}", list(.0))]
     Imports(Vec<RefusedImport>),
+    /// It would take more time or memory to compile than a plugin may.
+    #[error("it is too much to compile: {message}")]
+    Bulk { message: String },
     #[error("it does not compile or link: {}", plain(message))]
     Invalid { message: String },
 }
@@ -67,7 +70,7 @@ pub struct RefusedImport {
 
 impl fmt::Display for RefusedImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", plain(&self.name), self.advice)
+        write!(f, "{} ({})", shown(&self.name), self.advice)
     }
 }
 
@@ -98,7 +101,7 @@ fn plugin_of(exports: &[String]) -> Result<(Kind, &'static dyn Abi, String), Ref
     });
     let Some((kind, abi, export)) = found.next() else {
         let known = known().map(|(kind, abi)| abi.export(kind)).collect();
-        return Err(Refused::NoPlugin { found: exports.to_vec(), known });
+        return Err(Refused::NoPlugin { found: exports.iter().map(|name| shown(name)).collect(), known });
     };
     match found.next() {
         None => Ok((kind, abi, export.clone())),
@@ -229,11 +232,36 @@ impl Import {
     }
 }
 
-fn list<T: fmt::Display>(items: &[T]) -> String {
-    match items {
-        [] => "nothing".to_owned(),
-        items => items.iter().map(|item| plain(&item.to_string())).collect::<Vec<_>>().join(", "),
+/// 20 names: what somebody reads of a list.
+const LISTED_MAX: usize = 20;
+
+/// 120 characters of a name: longer ones are made to be long.
+const SHOWN_MAX: usize = 120;
+
+/// 2,000 characters of what a library says of a foreign file, which may quote all of it.
+const BRIEF_MAX: usize = 2_000;
+
+/// A message about a foreign file: cut, and without what a terminal would obey.
+pub(super) fn brief(message: &str) -> String {
+    let text = message.chars().take(BRIEF_MAX).map(|c| if c.is_control() && c != '\n' { '?' } else { c });
+    text.chain(message.chars().nth(BRIEF_MAX).map(|_| '…')).collect()
+}
+
+/// A name of a foreign file: cut, and without what a terminal would obey.
+pub(super) fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect();
+    if name.chars().nth(SHOWN_MAX).is_some() {
+        shown.push('…');
     }
+    shown
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    let mut names: Vec<_> = items.iter().take(LISTED_MAX).map(|item| plain(&item.to_string())).collect();
+    if items.len() > LISTED_MAX {
+        names.push(format!("and {} more", items.len() - LISTED_MAX));
+    }
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 /// What comes from a foreign file, in one line and without what a terminal would obey.

@@ -12,8 +12,8 @@ use wasmtime::component::{Component, Linker};
 use super::cache::{Cache, name_of};
 use super::call::Core;
 use super::compiler::{Compiler, Compiling};
-use super::inspect::{Kind, inspect, needs_wasi};
-use super::{Error, Limits, LoadError, Projection, Refused, Upcaster, settings, wasi};
+use super::inspect::{Kind, brief, inspect, needs_wasi};
+use super::{Error, Limits, LoadError, Projection, Refused, Upcaster, bulk, settings, wasi};
 use crate::event::Digest;
 
 /// Where plugins are compiled and run. Cheap to clone; all clones are one.
@@ -97,6 +97,7 @@ impl Sandbox {
         if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, name)) {
             return Ok(component);
         }
+        bulk::check(bytes)?;
         let component = compiler.compile(engine, bytes, watch)?;
         if let Some(cache) = cache {
             cache.save(name, &component);
@@ -107,7 +108,7 @@ impl Sandbox {
 
 /// What wasmtime says of a component that it cannot compile or link.
 pub(super) fn invalid(error: wasmtime::Error) -> Refused {
-    Refused::Invalid { message: format!("{error:#}") }
+    Refused::Invalid { message: brief(&format!("{error:#}")) }
 }
 
 impl Plugin {

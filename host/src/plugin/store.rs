@@ -43,15 +43,21 @@ impl Store {
 
     /// Stores a plugin's bytes and returns their digest. They are on the disk when this returns.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, Error> {
-        if bytes.len() > Self::PLUGIN_BYTES_MAX {
-            return Err(Error::TooLarge { bytes: bytes.len(), max: Self::PLUGIN_BYTES_MAX });
-        }
+        Self::check_size(bytes)?;
         let digest = Digest::of(bytes);
         // A damaged file of that name is replaced, a sound one is left alone.
         if self.read(digest).is_err() {
             write_whole(&self.path(digest), bytes)?;
         }
         Ok(digest)
+    }
+
+    /// Refuses what is larger than a plugin may be.
+    pub fn check_size(bytes: &[u8]) -> Result<(), Error> {
+        match bytes.len() {
+            bytes if bytes > Self::PLUGIN_BYTES_MAX => Err(Error::TooLarge { bytes, max: Self::PLUGIN_BYTES_MAX }),
+            _ => Ok(()),
+        }
     }
 
     /// Reads a plugin's bytes and verifies their digest.

@@ -14,8 +14,8 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap};
 
 use super::abi::{ABIS, Abi};
-use super::inspect::refused_interface;
-use super::{Kind, Refused, RefusedImport};
+use super::inspect::{brief, refused_interface, shown};
+use super::{Kind, Refused, RefusedImport, bulk};
 
 /// What Go, C and others call their operating system.
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
@@ -31,13 +31,15 @@ pub(super) fn component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refused> {
     if !Parser::is_core_wasm(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
+    // What wraps it reads all of it, and more than once.
+    bulk::check(bytes)?;
     let module = Module::read(bytes)?;
     module.refuse_imports()?;
     let typed = module.typed(bytes)?;
     // What comes from anywhere goes through a library that was written for the output of compilers.
     let wrapped = catch_unwind(AssertUnwindSafe(|| module.wrap(&typed)));
     let wrapped = wrapped.unwrap_or_else(|_| Err("what wraps it failed on it".to_owned()));
-    wrapped.map(Cow::Owned).map_err(|message| Refused::Module { message })
+    wrapped.map(Cow::Owned).map_err(|message| Refused::Module { message: brief(&message) })
 }
 
 /// The names at a core module's surface.
@@ -95,7 +97,7 @@ impl Module {
     /// The first exports, as a message shows them.
     fn shown_exports(&self) -> Vec<String> {
         const SHOWN: usize = 8;
-        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).cloned().collect();
+        let mut shown: Vec<_> = self.exports.iter().take(SHOWN).map(|name| shown(name)).collect();
         if self.exports.len() > SHOWN {
             shown.push(format!("and {} more", self.exports.len() - SHOWN));
         }
@@ -107,7 +109,7 @@ impl Module {
         let other = self.exports.iter().find(|name| name.starts_with("polyfold:plugin/"));
         if let Some(other) = other {
             let known: Vec<_> = ABIS.iter().map(|abi| abi.version()).collect();
-            let other = other.escape_debug();
+            let other = shown(other);
             return format!("{other} is of an ABI that this host does not speak: build against {}", known.join(" or "));
         }
         if self.exports.iter().any(|name| name == PROGRAM) {

@@ -47,3 +47,48 @@ pub fn is_bad(event: &Event) -> bool {
     }
     event.payload::<Trigger>().is_ok_and(|trigger| trigger.bad)
 }
+
+/// Asks for so many more pages of memory, and says whether it got them.
+pub fn grow_memory(pages: usize) -> bool {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_grow::<0>(pages) != usize::MAX;
+    #[cfg(not(target_arch = "wasm32"))]
+    return pages == 0;
+}
+
+/// How many pages of memory there are.
+pub fn memory_pages() -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size::<0>() as u64;
+    #[cfg(not(target_arch = "wasm32"))]
+    return 0;
+}
+
+/// Makes a projection of this name that writes, for each event, what `look` sees of the instance that it runs in.
+#[macro_export]
+macro_rules! looking {
+    ($name:literal, $look:expr) => {
+        struct Guest;
+
+        impl polyfold_guest::Projection for Guest {
+            fn describe() -> polyfold_guest::Manifest {
+                polyfold_guest::Manifest::new($name, "0.1.0", "what it sees of its instance, by sequence")
+            }
+
+            fn apply(events: &[polyfold_guest::Event]) -> Result<(), polyfold_guest::Error> {
+                let look: fn(&[polyfold_guest::Event]) -> Vec<u64> = $look;
+                for event in events {
+                    polyfold_guest::state::put(&format!("seen/{:06}", event.sequence), &look(events))?;
+                }
+                Ok(())
+            }
+        }
+
+        polyfold_guest::export_projection!(Guest);
+    };
+}
+
+/// Something to take the address of.
+pub fn is_even(number: u64) -> bool {
+    number.is_multiple_of(2)
+}

@@ -204,6 +204,7 @@ struct Plugins<'a> {
 
 impl Plugins<'_> {
     fn load(&self, digest: Digest, limits: &Limits) -> Result<Plugin, Stop> {
+        self.engine.admit_digest(digest)?;
         let stored;
         let bytes = match self.given.get(&digest) {
             Some(bytes) => bytes,

@@ -202,7 +202,7 @@ fn an_event_is_proved_with_its_payload_or_without() {
     }
     for sequence in [0, 1_501, u64::MAX] {
         let error = engine.prove_event(Sequence(sequence), true, Timestamp::EPOCH).unwrap_err().to_string();
-        assert_eq!(error, format!("there is no event {sequence}; the log ends at sequence 1500"));
+        assert_eq!(error, format!("the log has no event {sequence}; it ends at 1500"));
     }
 }
 

@@ -167,7 +167,7 @@ impl Run {
     pub(in crate::log) fn stream_entry(&self, key: Key, value: &[u8]) -> Result<StreamEntry, Error> {
         let mut input = Input(value);
         let mut read = || -> Result<StreamEntry, Malformed> {
-            let (first_version, count) = (Version(input.varint()?), input.varint()?);
+            let StreamValue { first_version, count } = StreamValue::begin(&mut input)?;
             let mut sequence = self.info.first.0;
             let mut sequences = Vec::with_capacity(count.min(SEQUENCES_MAX as u64) as usize);
             for _ in 0..count {
@@ -190,8 +190,16 @@ pub(in crate::log) struct StreamValue {
 
 impl StreamValue {
     fn read(value: &[u8]) -> Result<Self, Malformed> {
-        let mut input = Input(value);
-        Ok(Self { first_version: Version(input.varint()?), count: input.varint()? })
+        Self::begin(&mut Input(value))
+    }
+
+    fn begin(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let (first_version, count) = (Version(input.varint()?), input.varint()?);
+        // Who looks for a version takes the first sequence.
+        if count == 0 {
+            return Err(Malformed("an entry of a stream has no sequences"));
+        }
+        Ok(Self { first_version, count })
     }
 
     pub(in crate::log) fn last_version(&self) -> Version {

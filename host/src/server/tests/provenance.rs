@@ -91,6 +91,12 @@ async fn where_a_signature_is_required_nothing_else_is_taken_or_started() {
     assert_eq!((status, &problem["code"]), (422, &json!("untrusted-plugin")), "{problem}");
     let failed = host.engine().rebuild("event-counts", |_| {}).unwrap_err().to_string();
     assert!(failed.contains("event-counts@0.1.0 is not signed"), "{failed}");
+    let (_, appended) = post(&host, "/events", json!({"stream": "a/1", "type": "t"})).await;
+    assert_eq!(appended["events"][0]["sequence"], json!(1), "what runs goes on");
+    for (method, path) in [("POST", "verify"), ("GET", "trace"), ("GET", "debug?at=1"), ("GET", "explain")] {
+        let (status, problem) = json(&host, method, &format!("/projections/event-counts/{path}"), "", "").await;
+        assert_eq!((status, &problem["code"]), (422, &json!("untrusted-plugin")), "{path}: {problem}");
+    }
     drop(host);
 
     // Started anew it does not run, but what it made can be read.
