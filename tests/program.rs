@@ -96,6 +96,9 @@ impl Environment {
 
 /// A fault's fuel is another one with each build of its plugin.
 fn without_fuel(line: &str) -> &str {
+    if line.starts_with("fuel  ") {
+        return "fuel";
+    }
     if line.trim_start().starts_with("fuel: ") {
         &line[..line.len() - line.trim_start().len() + "fuel:".len()]
     } else {

@@ -199,7 +199,7 @@ fn transcript(environment: &Environment, session: &[&str]) -> Vec<String> {
 /// All but what may differ: sizes of files, and fuel, which depends on where batches were cut; and a state that a host
 /// keeps live is at rest where no host runs.
 fn facts(said: &str) -> String {
-    const MEASURED: [&str; 5] = ["blocks ", "indexes ", "file ", "events ", "entries "];
+    const MEASURED: [&str; 6] = ["blocks ", "indexes ", "file ", "events ", "fuel ", "entries "];
     let lines = said.lines().filter(|line| !MEASURED.iter().any(|name| line.starts_with(name)));
     lines.fold(String::new(), |text, line| text + &line.replace("caught up", "live") + "\n")
 }

@@ -89,6 +89,12 @@ impl Engine {
             Ok(())
         })?;
         self.hub.gauges.of(name, quota);
+        // Whoever waits for it from here on waits until it has tried again.
+        for worker in self.hub.running.keys(name).iter().filter_map(|key| self.hub.running.get(key)) {
+            if let Phase::OverQuota { .. } = worker.meter.read().phase {
+                worker.meter.enter(Phase::Replaying);
+            }
+        }
         self.hub.writer.head().wake();
         Ok(())
     }

@@ -19,8 +19,6 @@ pub struct Costs {
     pub calls: u64,
     /// The last call; all zero before there was one.
     pub latest: CallCost,
-    /// Fuel of the upcasters that lifted what those calls were given.
-    pub upcast_fuel: u64,
     /// The calls that took the most fuel, the costliest first, at most [`Self::COSTLIEST_MAX`].
     costliest: Vec<CallCost>,
 }
@@ -28,8 +26,8 @@ pub struct Costs {
 /// The bytes of one call, four numbers.
 const CALL_BYTES: usize = 32;
 
-/// Calls, upcast fuel, and the latest call.
-const HEAD_BYTES: usize = 16 + CALL_BYTES;
+/// Calls, and the latest call.
+const HEAD_BYTES: usize = 8 + CALL_BYTES;
 
 impl Costs {
     /// 32: more than anybody looks into one by one, and a kilobyte in each commit.
@@ -45,7 +43,6 @@ impl Costs {
     /// Counts the calls of `later`, which came after these.
     pub fn merge(&mut self, later: &Self) {
         self.calls += later.calls;
-        self.upcast_fuel += later.upcast_fuel;
         if later.calls > 0 {
             self.latest = later.latest;
         }
@@ -65,13 +62,12 @@ impl Costs {
         }
     }
 
-    /// All numbers as 8 bytes little-endian: calls, fuel of upcasters, the latest call, the costliest calls. A call is its
+    /// All numbers as 8 bytes little-endian: calls, the latest call, the costliest calls. A call is its
     /// first and its last sequence, events, fuel.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + self.costliest.len() * CALL_BYTES);
         let mut put = |number: u64| bytes.extend_from_slice(&number.to_le_bytes());
         put(self.calls);
-        put(self.upcast_fuel);
         for call in std::iter::once(&self.latest).chain(&self.costliest) {
             [call.first.0, call.last.0, call.events, call.fuel].into_iter().for_each(&mut put);
         }
@@ -84,7 +80,7 @@ impl Costs {
             return None;
         }
         let numbers: Vec<u64> = bytes.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        let (head, calls) = numbers.split_at(2);
+        let (head, calls) = numbers.split_at(1);
         let mut calls = calls.as_chunks().0.iter().map(|[first, last, events, fuel]| CallCost {
             first: Sequence(*first),
             last: Sequence(*last),
@@ -92,7 +88,7 @@ impl Costs {
             fuel: *fuel,
         });
         let latest = calls.next()?;
-        Some(Self { calls: head[0], upcast_fuel: head[1], latest, costliest: calls.collect() })
+        Some(Self { calls: head[0], latest, costliest: calls.collect() })
     }
 }
 
@@ -122,13 +118,13 @@ mod tests {
 
     #[test]
     fn costs_are_read_as_they_were_written() {
-        let mut costs = Costs { upcast_fuel: 9, ..Costs::default() };
+        let mut costs = Costs::default();
         assert_eq!(Costs::from_bytes(&costs.to_bytes()), Some(costs.clone()));
         (1..50).for_each(|number| costs.add(call(number, number * 3)));
         let bytes = costs.to_bytes();
-        assert_eq!(bytes.len(), 48 + 32 * 32);
+        assert_eq!(bytes.len(), 40 + 32 * 32);
         assert_eq!(Costs::from_bytes(&bytes), Some(costs));
-        for damaged in [&bytes[..47], &bytes[..49], &[bytes.clone(), vec![0; 32]].concat(), &[]] {
+        for damaged in [&bytes[..39], &bytes[..41], &[bytes.clone(), vec![0; 32]].concat(), &[]] {
             assert_eq!(Costs::from_bytes(damaged), None);
         }
     }

@@ -5,7 +5,7 @@
 //! | `meta` | `format` | the format's version, 4 bytes little-endian: 2; files of format 1 have no tree |
 //! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
 //! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
-//! | | `costs` | what the calls cost: calls, fuel of upcasters, the latest call, at most 32 costliest calls; see costs.rs |
+//! | | `costs` | what the calls cost: how many, the latest, at most 32 costliest; see costs.rs |
 //! | | `tree` | a byte: 1 if the tree is that of the entries; otherwise, or without the row, it was left behind |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
