@@ -163,7 +163,10 @@ fn a_projection_that_cannot_start_is_seen() {
             scrape.value("polyfold_projection_phase", &labels)
         };
         assert_eq!((phase("counts", "failed"), phase("counts", "live"), phase("sums", "failed")), (1.0, 0.0, 0.0));
-        assert_eq!(scrape.value("polyfold_projection_last_error_info", &["projection=\"counts\"", "the log was replaced"]), 1.0);
+        assert_eq!(
+            scrape.value("polyfold_projection_last_error_info", &["projection=\"counts\"", "the log was replaced"]),
+            1.0
+        );
         let rebuild = api.request(Method::POST, "/projections/counts/rebuild").header("accept", "text/event-stream");
         let rebuilt = rebuild.send().await.unwrap().text().await.unwrap();
         assert!(rebuilt.contains("event: result\n"), "{rebuilt}");
