@@ -29,6 +29,8 @@ fn as_cbor(data: &[u8]) {
         Ok(again) => survives(&again),
         // 1 and "1" are two keys in CBOR and one in JSON; a float's or a bignum's digits are more than JSON's integers take.
         Err(Error::DuplicateKey(_) | Error::TooPrecise(_) | Error::TooLarge(_)) => {}
+        // An array at the deepest level is empty, and CBOR takes it; JSON text has room for one level less.
+        Err(Error::Json(_)) if decode(data).is_some_and(|value| nesting(&value) == DEPTH_MAX) => {}
         Err(error) => panic!("{text} cannot be read back: {error}"),
     }
 }
@@ -60,6 +62,18 @@ fn in_order(text: &str) {
     let item = from_json_in_order(text).expect("what makes a payload makes an item");
     let again = to_json(&item).expect("an item has a text");
     assert_eq!(from_json_in_order(&again), Ok(item), "{again}");
+}
+
+/// The arrays, maps and tags around the innermost of them, itself among them.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+        Value::Map(entries) => {
+            1 + entries.iter().map(|(key, value)| nesting(key).max(nesting(value))).max().unwrap_or(0)
+        }
+        Value::Tag(_, content) => 1 + nesting(content),
+        _ => 0,
+    }
 }
 
 /// As deep as a payload may nest.
