@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use polyfold::cbor;
-use polyfold::engine::{Bench, FaultPolicy, Folded, Lift, Made, Setup, Subject, Trace};
+use polyfold::engine::{Bench, CUTS_MAX, FaultPolicy, Folded, Lift, Made, Setup, Subject, Trace};
 use polyfold::event::{Digest, Sequence};
 
 use crate::guests;
@@ -188,7 +188,8 @@ fn a_changed_value_is_found_in_every_way() {
     folded.entries.insert("echo/null".to_owned(), vec![0xf7]);
     folded.faults.pop();
     // The first events suffice.
-    let tested = rust(&bench, "conformance").test(&Trace { events: Arc::clone(&trace.events), ..trace }).unwrap();
+    let tested =
+        rust(&bench, "conformance").test(&Trace { events: Arc::clone(&trace.events), ..trace }, CUTS_MAX).unwrap();
     assert_eq!(tested.differences.len(), 4, "{:?}", tested.differences);
     assert_eq!(tested.cut, None);
 }

@@ -98,8 +98,8 @@ pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
 pub use trace::{
-    BadTrace, Bench, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape, Slice,
-    Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
+    BadTrace, Bench, CUTS_MAX, CutDifference, Difference as TraceDifference, Failed, Folded, Lift, Made, Setup, Shape,
+    Slice, Subject, TRACE_BYTES_MAX, TRACE_EVENTS_MAX, Tested, Trace, TraceBatch,
 };
 pub use trust::{PluginSignature, Publisher, Signer, Standing};
 pub use upcasters::{ChainError, Chains, Lifted, UpcastFault};

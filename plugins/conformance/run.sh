@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Replays the golden traces against the conformance plugins of every language, and prints the table: all digests are equal.
 # usage: plugins/conformance/run.sh [LANGUAGE ...]     builds what is missing first, by plugins/build.sh
-# Takes POLYFOLD, the program. A language whose tools cannot be had is skipped aloud and counted.
+# Takes POLYFOLD, the program, and CUTS, in how many places the events are cut in two [default: all]. A language whose tools cannot be had is skipped aloud and counted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,14 +18,15 @@ built=$target/languages/conformance
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 failed=()
+cuts=(${CUTS:+--cuts "$CUTS"})
 for kind in projection upcaster; do
   for language in "$@"; do
     plugin=$built/$language-$kind.wasm
     if [ ! -e "$plugin" ]; then continue; fi
     echo "$language, $kind ..." >&2
-    if ! "$POLYFOLD" --json plugin test --plugin "$plugin" "plugins/conformance/$kind.trace" >"$reports/$kind-$language.json"; then
+    if ! "$POLYFOLD" --json plugin test "${cuts[@]}" --plugin "$plugin" "plugins/conformance/$kind.trace" >"$reports/$kind-$language.json"; then
       failed+=("$language-$kind")
-      "$POLYFOLD" plugin test --plugin "$plugin" "plugins/conformance/$kind.trace" || true
+      "$POLYFOLD" plugin test "${cuts[@]}" --plugin "$plugin" "plugins/conformance/$kind.trace" || true
     fi
   done
 done

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use polyfold::engine::{Bench, Tested};
+use polyfold::engine::{Bench, CUTS_MAX, Tested};
 
 use super::{bench, committed};
 use crate::guests;
@@ -26,7 +26,7 @@ fn plugin(language: &str, kind: &str) -> Option<PathBuf> {
 fn test(bench: &Bench, language: &str, kind: &str, path: &Path) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let subject = bench.load(&bytes, &mut |_| {}).map_err(|error| format!("{}: {error}", path.display()))?;
-    let tested = subject.test(&committed(kind)).map_err(|error| error.to_string())?;
+    let tested = subject.test(&committed(kind), CUTS_MAX).map_err(|error| error.to_string())?;
     let row = row(language, kind, bytes.len(), &tested);
     if tested.is_same() { Ok(row) } else { Err(format!("{row}\n{:#?}\n{:#?}", first(&tested.differences), tested.cut)) }
 }

@@ -32,6 +32,7 @@ mod tests;
 
 pub use batch::TraceBatch;
 pub use bench::{Bench, Subject, Tested};
+pub use cuts::CUTS_MAX;
 pub use difference::{CutDifference, Difference};
 pub use read::BadTrace;
 pub use record::Slice;

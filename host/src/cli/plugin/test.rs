@@ -10,7 +10,7 @@ use super::{read_plugin, trace_file};
 use crate::cli::Context;
 use crate::cli::error::Error;
 use crate::cli::project::{Project, run_tests};
-use crate::engine::{self, Bench, Compiling, Subject};
+use crate::engine::{self, Bench, CUTS_MAX, Compiling, Subject};
 use crate::server::problem::Problem;
 use report::Report;
 
@@ -29,6 +29,9 @@ pub(in crate::cli) struct Test {
     /// Write what the plugin makes now into the traces, after showing what changes.
     #[arg(long)]
     update: bool,
+    /// Cut the events in two at so many places at most: for languages that take long to start.
+    #[arg(long, default_value_t = CUTS_MAX, value_name = "N")]
+    cuts: usize,
     /// Show so many differences of each trace.
     #[arg(long, default_value = "20", value_name = "N")]
     limit: usize,
@@ -76,7 +79,7 @@ impl Test {
 
     fn test(&self, subject: &Subject, path: &Path) -> Result<Report, Error> {
         let trace = trace_file::read(path)?;
-        let tested = subject.test(&trace).map_err(|error| match error {
+        let tested = subject.test(&trace, self.cuts).map_err(|error| match error {
             engine::Error::WrongKind { .. } => Error::Usage(format!("{}: {error}", path.display())),
             error => Error::Incomplete(format!("{}: {error}", path.display())),
         })?;

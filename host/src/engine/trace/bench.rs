@@ -71,15 +71,15 @@ impl Subject {
         }
     }
 
-    /// Replays a trace, cut into calls in every way.
-    pub fn test(&self, trace: &Trace) -> Result<Tested, Error> {
+    /// Replays a trace, cut into calls in every way; cut in two at so many places at most.
+    pub fn test(&self, trace: &Trace, places: usize) -> Result<Tested, Error> {
         let began = Instant::now();
         let tested = match (&trace.made, &self.plugin) {
             (Made::Projection(setup, expected), Plugin::Projection(_)) => {
                 let projection = self.projection(setup)?;
                 let found = Setup { encoding: projection.manifest().state_encoding, ..setup.clone() };
                 let replay = Replay::new(projection, &found, &trace.events);
-                let all = replay.fold_every_way()?;
+                let all = replay.fold_every_way(places)?;
                 Tested {
                     cuts: all.cuts,
                     events: all.folded.events + all.folded.faults.len() as u64,
@@ -91,7 +91,7 @@ impl Subject {
                 }
             }
             (Made::Upcaster(expected), Plugin::Upcaster(upcaster)) => {
-                let all = Lifting::new(upcaster, &trace.events).lift_every_way()?;
+                let all = Lifting::new(upcaster, &trace.events).lift_every_way(places)?;
                 Tested {
                     cuts: all.cuts,
                     events: trace.events.len() as u64,

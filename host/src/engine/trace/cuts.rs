@@ -9,7 +9,7 @@ use crate::event::Batch;
 pub(super) const SIZES: [usize; 7] = [2, 3, 7, 64, 65, 501, 4_096];
 
 /// Up to so many events every place between two of them is tried as a cut, each by two calls; beyond, so many places.
-const CUTS_MAX: usize = 512;
+pub const CUTS_MAX: usize = 512;
 
 /// Calls of so many events, but never more than a host gives at once.
 pub(super) fn calls(batch: &Batch, size: usize) -> impl Iterator<Item = Range<usize>> + '_ {
@@ -37,9 +37,9 @@ pub(super) fn runs(batch: &Batch, faulty: &[usize]) -> Vec<Range<usize>> {
     runs
 }
 
-/// The rows before which a run is cut in two.
-pub(super) fn cuts(run: &Range<usize>, events: usize) -> impl Iterator<Item = usize> + use<> {
-    (run.start + 1..run.end).step_by(events.div_ceil(CUTS_MAX).max(1))
+/// The rows before which a run is cut in two, so that of all events there are about `places`.
+pub(super) fn cuts(run: &Range<usize>, events: usize, places: usize) -> impl Iterator<Item = usize> + use<> {
+    (run.start + 1..run.end).step_by(events.div_ceil(places.max(1)).max(1))
 }
 
 #[cfg(test)]
@@ -74,7 +74,11 @@ mod tests {
     fn faulty_events_stand_alone() {
         assert_eq!(runs(&batch(6, 1), &[]), std::iter::once(0..6).collect::<Vec<_>>());
         assert_eq!(runs(&batch(6, 1), &[0, 3, 5]), [0..1, 1..3, 3..4, 4..5, 5..6]);
-        assert_eq!(cuts(&(2..6), 6).collect::<Vec<_>>(), [3, 4, 5]);
-        assert_eq!(cuts(&(0..2_000), 2_000).count(), 500);
+        assert_eq!(cuts(&(2..6), 6, CUTS_MAX).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(cuts(&(0..2_000), 2_000, CUTS_MAX).count(), 500);
+        assert_eq!(
+            cuts(&(0..2_000), 2_000, 10).collect::<Vec<_>>(),
+            [1, 201, 401, 601, 801, 1_001, 1_201, 1_401, 1_601, 1_801]
+        );
     }
 }

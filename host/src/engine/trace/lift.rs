@@ -33,8 +33,8 @@ impl Lifting {
         self.lift_calls(calls(&self.events, size))
     }
 
-    /// Lifts the events in every way, and stops at the first that makes a difference.
-    pub(super) fn lift_every_way(&self) -> Result<LiftedAll, Error> {
+    /// Lifts the events in every way, cut in two at `places` at most, and stops at the first that makes a difference.
+    pub(super) fn lift_every_way(&self, places: usize) -> Result<LiftedAll, Error> {
         let lifts = self.lift(usize::MAX)?;
         let mut all = LiftedAll { lifts, cuts: 1, differs: None };
         for size in std::iter::once(1).chain(SIZES.into_iter().filter(|size| *size < self.events.len())) {
@@ -45,7 +45,7 @@ impl Lifting {
         }
         let faulty: Vec<usize> = (0..all.lifts.len()).filter(|row| all.lifts[*row].made.is_err()).collect();
         for rows in runs(&self.events, &faulty) {
-            for cut in cuts(&rows, self.events.len()) {
+            for cut in cuts(&rows, self.events.len(), places) {
                 let name = format!("events {} to {} cut in two behind {cut}", rows.start + 1, rows.end);
                 let lifts = self.lift_calls([rows.start..cut, cut..rows.end])?;
                 if all.check(name, rows.clone(), &lifts) {

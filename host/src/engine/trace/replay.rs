@@ -57,8 +57,8 @@ impl Replay {
         run.finish()
     }
 
-    /// Folds the events in every way, and stops at the first that makes a difference.
-    pub(super) fn fold_every_way(&self) -> Result<Replayed, Error> {
+    /// Folds the events in every way, cut in two at `places` at most, and stops at the first that makes a difference.
+    pub(super) fn fold_every_way(&self, places: usize) -> Result<Replayed, Error> {
         let folded = self.fold(usize::MAX)?;
         let (alone, changed_by) = self.fold_one_by_one()?;
         let mut replayed = Replayed { folded, changed_by, cuts: 2, differs: None };
@@ -71,7 +71,7 @@ impl Replay {
                 return Ok(replayed);
             }
         }
-        self.cut_in_two(&mut replayed)?;
+        self.cut_in_two(places, &mut replayed)?;
         Ok(replayed)
     }
 
@@ -95,13 +95,13 @@ impl Replay {
 
     /// Cuts each run of events that go well in two, at every place. What comes before and after a run is the same
     /// whatever is done within it, as long as the run ends in the same state: so each cut costs two calls.
-    fn cut_in_two(&self, replayed: &mut Replayed) -> Result<(), Error> {
+    fn cut_in_two(&self, places: usize, replayed: &mut Replayed) -> Result<(), Error> {
         let row_of = |failed: &Failed| self.events.rows().binary_search_by_key(&failed.sequence, |row| row.sequence);
         let faulty: Vec<usize> = replayed.folded.faults.iter().filter_map(|failed| row_of(failed).ok()).collect();
         let mut run = self.begin();
         for rows in runs(&self.events, &faulty) {
             let whole = self.attempt(&mut run, [rows.clone()])?;
-            for cut in cuts(&rows, self.events.len()) {
+            for cut in cuts(&rows, self.events.len(), places) {
                 replayed.cuts += 1;
                 let halves = self.attempt(&mut run, [rows.start..cut, cut..rows.end])?;
                 let differences = halves.differences(&whole, &run)?;
