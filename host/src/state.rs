@@ -1,15 +1,18 @@
 //! A projection's state on disk: entries, the tree over them, checkpoint and faults in one redb file. Only this floor knows
 //! its tables.
 
+mod base;
 mod changes;
 mod commit;
 mod costs;
 mod digest;
+mod fill;
 mod marks;
 mod opening;
 mod overlay;
 mod quarantine;
 mod reader;
+mod snapshots;
 mod storage;
 mod store;
 mod tree;
@@ -17,6 +20,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use base::Base;
 pub use changes::Changes;
 pub use commit::Prepared;
 pub use costs::{CallCost, Costs};
@@ -25,6 +29,7 @@ pub use marks::Marks;
 pub use overlay::Overlay;
 pub use quarantine::{SetAside, SetAsideTotals};
 pub use reader::Reader;
+pub use snapshots::{Manifest, Occasion, Snapshots, Taken, View};
 pub use store::{Checkpoint, Fault, Size, Store};
 pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};
 
@@ -35,6 +40,9 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("{}: {problem}; `polyfold projection rebuild` makes the state anew from the log", path.display())]
     Unusable { path: PathBuf, problem: String },
+    /// A file of snapshots cannot be used, or one of them: everything is made without.
+    #[error("{}: {problem}", path.display())]
+    Snapshots { path: PathBuf, problem: String },
     #[error("{}: {source}", path.display())]
     Storage { path: PathBuf, source: Box<redb::Error> },
 }
@@ -50,10 +58,22 @@ impl Error {
         matches!(self, Self::Unusable { .. }) && !self.is_in_use()
     }
 
+    /// The same of a file of snapshots.
+    fn of_snapshots(self) -> Self {
+        match self {
+            Self::Unusable { path, problem } if problem != IN_USE => {
+                Self::Snapshots { path, problem: problem.replace("projection's state", "file of snapshots") }
+            }
+            other @ (Self::Unusable { .. } | Self::Snapshots { .. } | Self::Storage { .. }) => other,
+        }
+    }
+
     /// What is wrong, without a way out.
     pub fn what(&self) -> String {
         match self {
-            Self::Unusable { path, problem } => format!("{}: {problem}", path.display()),
+            Self::Unusable { path, problem } | Self::Snapshots { path, problem } => {
+                format!("{}: {problem}", path.display())
+            }
             Self::Storage { path, source } => format!("{}: {source}", path.display()),
         }
     }

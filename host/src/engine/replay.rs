@@ -14,6 +14,7 @@ use super::outlet::Outlet;
 use super::portion::Portion;
 use super::progress::Meter;
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
+use super::snapshots::Keeping;
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
@@ -39,6 +40,8 @@ pub(super) struct Replay {
     pub(super) meter: Arc<Meter>,
     pub(super) outlet: Arc<Outlet>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Takes snapshots on the way, if there is one.
+    pub(super) keeping: Option<Keeping>,
     /// How far the file is.
     committed: Sequence,
     /// How far the overlay is, committed or not.
@@ -79,7 +82,8 @@ impl Replay {
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, costs, last_commit })
+        let keeping = None;
+        Ok(Self { source, feed, store, meter, outlet, stop, keeping, committed, reached, marks, costs, last_commit })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -125,7 +129,15 @@ impl Replay {
         let base = self.store.reader()?;
         self.feed.overlay().rebase(base);
         self.meter.visible(self.reached.sequence);
+        self.offer_snapshot();
         Ok(())
+    }
+
+    /// Lets a snapshot be taken of what is in the file, if one is due.
+    fn offer_snapshot(&self) {
+        if let Some(keeping) = self.keeping.as_ref().filter(|keeping| keeping.is_due(self.reached.sequence)) {
+            keeping.offer(&self.store);
+        }
     }
 
     /// Goes back to what is in the file, which after a failure may be less than was committed: the rest is in the log.
@@ -188,6 +200,7 @@ impl Replay {
             self.feed.overlay().rebase(base);
         }
         self.committed = self.store.checkpoint()?.sequence;
+        self.offer_snapshot();
         end
     }
 
@@ -208,7 +221,8 @@ impl Replay {
                 return Ok(End::Stopped(stopped));
             }
             let kept_bytes = self.feed.overlay().kept_bytes();
-            let due = kept_bytes > KEPT_BYTES_MAX || self.last_commit.elapsed() >= COMMIT_EVERY;
+            let is_place = self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(self.reached.sequence));
+            let due = is_place || kept_bytes > KEPT_BYTES_MAX || self.last_commit.elapsed() >= COMMIT_EVERY;
             let is_committing = self.feed.overlay().is_committing();
             if is_committing {
                 let answer =
@@ -217,6 +231,7 @@ impl Replay {
                     answer?;
                     let base = self.store.reader()?;
                     self.feed.overlay().rebase(base);
+                    self.offer_snapshot();
                 }
             }
             if due && !self.feed.overlay().is_committing() {
@@ -315,6 +330,7 @@ impl Replay {
         let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
         overlay.rebase(base);
         drop(overlay);
+        self.offer_snapshot();
         self.feed.quarantine.keep_planned();
         // They were prepared with the rest.
         drop(self.feed.quarantine.take_changed());

@@ -153,7 +153,7 @@ fn reopen_after(error: &Error, db: &Storage) {
     // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
     let may_be_gone = match error {
         Error::Storage { .. } => true,
-        Error::Unusable { .. } => error.is_damage(),
+        Error::Unusable { .. } | Error::Snapshots { .. } => error.is_damage(),
     };
     if may_be_gone && let Err(again) = db.reopen() {
         tracing::error!("a state failed ({error}) and cannot be opened anew: {again}");
