@@ -71,7 +71,7 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use asof::{AsOf, InvalidMoment, Moment, Origin, Past, Waiting};
+pub use asof::{AsOf, InvalidMoment, KeyValue, KeyValues, Moment, Origin, Past, Waiting};
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};

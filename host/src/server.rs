@@ -141,6 +141,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::quarantine::list))
         .routes(routes!(projections::snapshots::list, projections::snapshots::take))
         .routes(routes!(projections::snapshots::remove))
+        .routes(routes!(projections::snapshots::history))
         .routes(routes!(projections::snapshots::set_keep))
         .routes(routes!(projections::debug::debug))
         .routes(routes!(projections::explain::explain))

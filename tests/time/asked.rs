@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use polyfold::engine::{Append, AsOf, Engine, Moment, Options, Origin, Phase, Upgrade, Waiting};
+use polyfold::engine::{Append, AsOf, Engine, Keep, Moment, NewProjection, Options, Origin, Phase, Upgrade, Waiting};
 use polyfold::event::{Sequence, Timestamp};
 
 use super::past::{as_of, shown};
@@ -76,7 +76,8 @@ fn what_is_too_much_for_memory_is_made_in_a_file_that_goes_with_the_answer() {
     let small = Options { as_of_bytes_max: 20_000, ..Options::default() };
     let host = Host(Engine::open(dir.path(), &small).unwrap());
     host.guest("journal");
-    host.create(&projection("it", "journal")).unwrap();
+    let keep = Keep { history: Some(0), ..Keep::default() };
+    host.create(&NewProjection { keep, ..projection("it", "journal") }).unwrap();
     host.settle("it");
     let past = host.look_back("it", &as_of(2_500)).unwrap();
     let expected: Vec<String> = (1..=2_500).map(|number| number.to_string()).collect();

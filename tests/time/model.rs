@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polyfold::engine::{Append, AsOf, FaultPolicy, NewProjection, Upgrade};
+use polyfold::engine::{Append, AsOf, FaultPolicy, Keep, NewProjection, Upgrade};
 use polyfold::event::Timestamp;
 
 use super::past::{as_of, lines, shown};
@@ -72,7 +72,11 @@ fn any_state_as_of_any_event_is_what_folding_the_events_afresh_makes() {
     let mut model = Model { events: Vec::new(), ran: BTreeMap::new() };
     let first = Ran { refuses: true, policy: random.u8(..3) };
     let on_fault = POLICIES[first.policy as usize];
-    host.create(&NewProjection { on_fault, ..projection("it", "journal@0.1.0") }).unwrap();
+    let keep = Keep {
+        snapshot_every: *random.choice(&[None, Some(0), Some(30)]).unwrap(),
+        history: *random.choice(&[None, Some(0), Some(20)]).unwrap(),
+    };
+    host.create(&NewProjection { on_fault, keep, ..projection("it", "journal@0.1.0") }).unwrap();
     host.settle("it");
     model.ran.insert(host.identity("it"), first);
     for _ in 0..STEPS {

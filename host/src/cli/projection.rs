@@ -5,6 +5,7 @@ pub(super) mod compare;
 pub(super) mod create;
 mod debug;
 mod explain;
+mod history;
 mod quarantine;
 mod quota;
 mod read;
@@ -59,6 +60,7 @@ pub(super) enum Command {
     },
     Snapshots(snapshots::Snapshots),
     Keep(snapshots::Change),
+    History(history::History),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -127,6 +129,7 @@ impl Command {
             Self::Snapshot { name } => snapshots::take(client, context, &name),
             Self::Snapshots(snapshots) => snapshots.run(client, context),
             Self::Keep(change) => change.run(client, context),
+            Self::History(history) => history.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),

@@ -5,6 +5,7 @@
 
 mod bases;
 mod cache;
+mod changes;
 mod fold;
 
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 pub(super) use bases::Start;
 pub(super) use cache::Pasts;
 use cache::Sought;
+pub use changes::{KeyValue, KeyValues};
 use fold::Fold;
 
 use super::snapshots::damage;
@@ -71,12 +73,15 @@ pub struct AsOf {
 }
 
 /// What a state was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
     /// Nothing: all events were folded.
+    #[default]
     Nothing,
     /// The state's file as it stands.
     Live,
+    /// The state's file and its history.
+    History,
     Snapshot,
     /// One of the states that were asked for lately.
     Recent,
@@ -87,6 +92,7 @@ impl Origin {
         match self {
             Self::Nothing => "nothing",
             Self::Live => "live",
+            Self::History => "history",
             Self::Snapshot => "snapshot",
             Self::Recent => "recent",
         }
@@ -117,8 +123,9 @@ pub struct Past {
 }
 
 /// What must stay as long as a state is read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Keep {
+    #[default]
     Nothing,
     Store(#[expect(dead_code, reason = "only held")] Arc<Store>),
     Scratch(#[expect(dead_code, reason = "only held")] Scratch),

@@ -147,19 +147,20 @@ impl Projection {
 
     /// Everything whose state can be made, the latest first: what it runs, and what served before.
     pub fn recipes(&self) -> impl Iterator<Item = &Deployment> {
-        let ran = self.ran.iter().rev().filter(|ran| self.deployments().all(|running| running != *ran));
-        self.deployments().chain(ran)
+        self.deployments().chain(self.ran.iter().rev())
     }
 
-    /// Notes what serves, so that it is known when it does not any more.
-    fn remember(&mut self) {
-        let Some(serving) = &self.serving else { return };
-        if self.ran.last() != Some(serving) {
-            let serving = serving.clone();
-            self.ran.retain(|ran| *ran != serving);
-            self.ran.push(serving);
-            self.ran.drain(..self.ran.len().saturating_sub(Self::RAN_MAX));
+    /// Notes what has served and is not run any more.
+    fn remember(&mut self, before: &Self) {
+        let served = [&before.previous, &before.serving].into_iter().flatten();
+        let gone: Vec<_> = served.filter(|it| self.deployments().all(|running| running != *it)).cloned().collect();
+        for deployment in gone {
+            self.ran.retain(|ran| *ran != deployment);
+            self.ran.push(deployment);
         }
+        let running: Vec<_> = self.deployments().cloned().collect();
+        self.ran.retain(|ran| !running.contains(ran));
+        self.ran.drain(..self.ran.len().saturating_sub(Self::RAN_MAX));
     }
 
     /// Everything that it runs.
@@ -243,7 +244,11 @@ impl Catalogue {
         let _changing = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut changed = Content::clone(&self.content());
         let result = change(&mut changed)?;
-        changed.projections.values_mut().for_each(Projection::remember);
+        for (name, before) in &self.content().projections {
+            if let Some(projection) = changed.projections.get_mut(name) {
+                projection.remember(before);
+            }
+        }
         write(&self.path, &changed).map_err(Error::file(&self.path))?;
         let content = Arc::clone(&self.content);
         let show = move || {

@@ -33,6 +33,11 @@ impl Engine {
         snapshots.map_or(0, |snapshots| snapshots.file_bytes())
     }
 
+    /// From which event on the readable state answers without folding more than a few; none if it has no history.
+    pub fn history_from(&self, name: &str) -> Result<Option<Sequence>, Error> {
+        Ok(self.store_of(name, self.projection(name)?.readable())?.history_from()?)
+    }
+
     /// Takes a snapshot of the state that answers readers, as it is now. It stays until it is removed.
     pub fn take_snapshot(&self, name: &str) -> Result<SnapshotInfo, Error> {
         let projection = self.projection(name)?;
@@ -97,7 +102,7 @@ impl States {
         Ok(snapshots.take(identity, &reader, marks, taken, &stop)?)
     }
 
-    /// The snapshots of a state up to an event that belong to this log, the latest first.
+    /// The snapshots of a state up to an event, the latest first.
     pub(super) fn snapshots_upto(
         &self,
         name: &str,
@@ -108,21 +113,21 @@ impl States {
         let mut all = snapshots.list()?;
         all.retain(|taken| taken.identity == identity && taken.sequence <= upto);
         all.sort_by_key(|taken| std::cmp::Reverse(taken.sequence));
+        Ok(all.into_iter().map(|taken| (Arc::clone(&snapshots), taken)).collect())
+    }
+
+    /// Whether a snapshot was taken of this log as it is now. That one was not is said.
+    pub(super) fn is_of_this_log(&self, name: &str, taken: &Taken) -> Result<bool, Error> {
         let reader = self.log().reader()?;
-        let mut fitting = Vec::new();
-        for taken in all {
-            let is_of_this_log =
-                taken.sequence <= reader.head().sequence && reader.chain_at(taken.sequence)? == taken.chain;
-            match is_of_this_log {
-                true => fitting.push((Arc::clone(&snapshots), taken)),
-                false => tracing::warn!(
-                    projection = name,
-                    "the snapshot at sequence {} is not used: the events up to there are not those in the log",
-                    taken.sequence
-                ),
-            }
+        if taken.sequence <= reader.head().sequence && reader.chain_at(taken.sequence)? == taken.chain {
+            return Ok(true);
         }
-        Ok(fitting)
+        let sequence = taken.sequence;
+        tracing::warn!(
+            projection = name,
+            "the snapshot at sequence {sequence} is not used: the events up to there are not those in the log"
+        );
+        Ok(false)
     }
 
     /// Fills an empty state from the latest snapshot that is sound. Returns how far that is; 0 if there is none.
@@ -139,7 +144,7 @@ impl States {
         (upto, is_wanted): (Sequence, impl Fn(&Taken) -> bool),
     ) -> Result<Sequence, Error> {
         for (snapshots, taken) in self.snapshots_upto(name, identity, upto)? {
-            if !is_wanted(&taken) {
+            if !is_wanted(&taken) || !self.is_of_this_log(name, &taken)? {
                 continue;
             }
             match fill(&snapshots, &taken, store) {
@@ -188,7 +193,7 @@ pub(super) fn marks_of(reader: &Reader, store: &Store) -> Result<Marks, Error> {
     // That at which a state halted lies behind its checkpoint.
     faults.retain(|fault| fault.sequence <= reader.checkpoint().sequence.0);
     let set_aside = reader.set_aside(None, usize::MAX)?.into_iter().collect();
-    Ok(Marks { faults, set_aside, costs: Some(store.costs()?) })
+    Ok(Marks { faults, set_aside, costs: Some(store.costs()?), history: None })
 }
 
 /// A snapshot that is found damaged while it is read.

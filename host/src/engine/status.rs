@@ -192,8 +192,7 @@ impl Engine {
 
     /// What served before and has no state any more, the latest first: its identity, and `name@version`.
     pub fn ran(&self, projection: &Projection) -> Vec<(Digest, String)> {
-        let gone = projection.recipes().filter(|recipe| projection.deployments().all(|running| running != *recipe));
-        gone.map(|recipe| (recipe.identity(), self.plugin_name(recipe))).collect()
+        projection.ran.iter().rev().map(|ran| (ran.identity(), self.plugin_name(ran))).collect()
     }
 
     pub(super) fn plugin_name(&self, deployment: &Deployment) -> String {

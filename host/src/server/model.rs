@@ -556,6 +556,29 @@ pub struct AsOf {
     pub unused: Vec<String>,
 }
 
+/// The values that a key had.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyHistory {
+    pub identity: String,
+    /// The latest first.
+    pub values: Vec<KeyValue>,
+    /// There may be more before this event: pass it as `before` to go on; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// A value of a key, and the event that made it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyValue {
+    pub sequence: u64,
+    pub recorded_at: String,
+    pub stream: String,
+    /// As it was appended.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Null where the event deleted the key.
+    pub value: Option<Data>,
+}
+
 /// What served before, and can be asked for by its identity.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Ran {

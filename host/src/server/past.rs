@@ -20,7 +20,7 @@ pub(super) const NAMES: [&str; 3] = ["as_of", "as_of_occurred", "identity"];
 
 /// A state that is read: as it is, or as it was.
 pub(super) enum View {
-    Now(Snapshot),
+    Now(Box<Snapshot>),
     Past(Arc<Past>),
 }
 

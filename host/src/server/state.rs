@@ -203,7 +203,7 @@ async fn read<T: Serialize + Send + 'static>(
     let found = when_reached(&host, &name, &params, move |engine, wanted| {
         let snapshot = engine.snapshot(&asked)?;
         access.may_read_projection(&snapshot.manifest)?;
-        if snapshot.visible < wanted { Ok(None) } else { read(&View::Now(snapshot)).map(Some) }
+        if snapshot.visible < wanted { Ok(None) } else { read(&View::Now(Box::new(snapshot))).map(Some) }
     });
     let found = found.await?;
     Ok(match form {

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Entry, Error, Overlay, Reader, Totals, View};
+use super::{Entry, Error, Overlay, Reader, Totals, Undone, View};
 
 /// What changes are laid over.
 #[derive(Debug, Default)]
@@ -12,7 +12,9 @@ pub enum Base {
     #[default]
     Nothing,
     /// A commit of a state's file.
-    File(Reader),
+    File(Box<Reader>),
+    /// A file, as an earlier commit left it.
+    Undone(Box<Undone>),
     Snapshot(Arc<View>),
     /// Another state with all that lies over it, which does not change any more.
     Below(Arc<Overlay>),
@@ -23,6 +25,7 @@ impl Base {
         match self {
             Self::Nothing => Ok(None),
             Self::File(reader) => reader.get(key),
+            Self::Undone(undone) => undone.get(key),
             Self::Snapshot(view) => view.get(key),
             Self::Below(overlay) => overlay.get(key),
         }
@@ -33,6 +36,13 @@ impl Base {
         match self {
             Self::Nothing => Ok(Totals::default()),
             Self::File(reader) => reader.totals(),
+            Self::Undone(_) => {
+                let size = |(key, value): Entry| Totals { entries: 1, bytes: (key.len() + value.len()) as u64 };
+                self.range_from(Bound::Unbounded)?.try_fold(Totals::default(), |sum, entry| {
+                    let size = size(entry?);
+                    Ok(Totals { entries: sum.entries + 1, bytes: sum.bytes + size.bytes })
+                })
+            }
             Self::Snapshot(view) => Ok(view.manifest().totals),
             Self::Below(overlay) => overlay.totals(),
         }
@@ -45,6 +55,7 @@ impl Base {
         Ok(match self {
             Self::Nothing => Box::new(std::iter::empty()),
             Self::File(reader) => Box::new(reader.range_from(start)?),
+            Self::Undone(undone) => Box::new(undone.range_from(start)?),
             Self::Snapshot(view) => Box::new(view.range_from(start)?),
             Self::Below(overlay) => Box::new(overlay.range_from(start)),
         })
@@ -53,6 +64,6 @@ impl Base {
 
 impl From<Reader> for Base {
     fn from(reader: Reader) -> Self {
-        Self::File(reader)
+        Self::File(Box::new(reader))
     }
 }

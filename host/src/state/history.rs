@@ -9,7 +9,7 @@
 //! Commits follow each other without a gap, and the last one is the state's own checkpoint: a version that knows nothing of
 //! history leaves a gap there, and the next commit begins anew.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,7 +56,22 @@ impl std::fmt::Debug for Undone {
     }
 }
 
-/// One value that a key had.
+/// The values that a key had, as far as the history reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyHistory {
+    /// Where the state is, and what the key has.
+    pub to: Sequence,
+    pub value: Option<Vec<u8>>,
+    /// The latest first.
+    pub changes: Vec<Changed>,
+    /// From where on it is complete.
+    pub from: Sequence,
+}
+
+/// A key and what it had, if it had anything.
+type Old = (String, Option<Vec<u8>>);
+
+/// One change of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The commit that changed it, and where the state was before.
@@ -158,6 +173,32 @@ impl Store {
         Ok(Some(Undone { reader, history, checkpoint, path, db }))
     }
 
+    /// What a key had, as far as the history reaches; none if there is no history.
+    pub fn key_history(&self, key: &str) -> Result<Option<KeyHistory>, Error> {
+        let transaction = guarded(self.path(), || self.db.begin_read())?;
+        let Some((history, undone)) = guarded(self.path(), || tables(&transaction))? else { return Ok(None) };
+        let reader = self.reader_in(&transaction)?;
+        let read = guarded(self.path(), || {
+            let last = undone.last()?.map(|(commit, _)| commit.value());
+            let first = undone.first()?.and_then(|(_, row)| before_of(row.value()));
+            let mut changes = Vec::new();
+            for row in history.range::<(&str, u64)>((key, 0)..=(key, u64::MAX))?.rev() {
+                let (at, row) = row?;
+                let commit = at.value().1;
+                let before = undone.get(commit)?.and_then(|row| before_of(row.value()));
+                if let Some(before) = before {
+                    let (commit, old) = (Sequence(commit), value_of(row.value()));
+                    changes.push(Changed { commit, before: before.sequence, old });
+                }
+            }
+            Ok((last, first, changes))
+        })?;
+        let (last, first, changes) = read;
+        let to = reader.checkpoint().sequence;
+        let Some(first) = first.filter(|_| last == Some(to.0)) else { return Ok(None) };
+        Ok(Some(KeyHistory { to, value: reader.get(key)?, changes, from: first.sequence }))
+    }
+
     /// From which event on the state can be read as it was; none if it has no history.
     pub fn history_from(&self) -> Result<Option<Sequence>, Error> {
         guarded(self.path(), || {
@@ -238,14 +279,14 @@ impl Undone {
     fn old_from(
         &self,
         start: Bound<&str>,
-    ) -> Result<impl Iterator<Item = Result<(String, Option<Vec<u8>>), Error>> + use<>, Error> {
+    ) -> Result<impl Iterator<Item = Result<Old, Error>> + use<>, Error> {
         let behind = self.checkpoint.sequence.0;
         let start = match start {
             Bound::Included(key) => Bound::Included((key, 0)),
             Bound::Excluded(key) => Bound::Excluded((key, u64::MAX)),
             Bound::Unbounded => Bound::Unbounded,
         };
-        let range: (Bound<(&str, u64)>, Bound<(&str, u64)>) = (start, Bound::Unbounded);
+        let range = (start, Bound::Unbounded);
         let mut rows = self.guarded(|| Ok(self.history.range::<(&str, u64)>(range)?))?;
         let (path, db) = (self.path.clone(), Arc::clone(&self.db));
         let mut last: Option<String> = None;

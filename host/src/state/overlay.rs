@@ -202,7 +202,7 @@ impl Overlay {
 
     /// Reads from a newer snapshot, which holds the changes handed out before.
     pub fn rebase(&mut self, base: Reader) {
-        self.base = Base::File(base);
+        self.base = Base::from(base);
         self.committing = None;
     }
 

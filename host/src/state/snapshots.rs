@@ -40,6 +40,9 @@ const FORMAT: u32 = 1;
 /// 8 MiB of pages kept in memory: snapshots are written once and read seldom.
 const CACHE_BYTES: usize = 8 << 20;
 
+/// Identity and sequence.
+type Key = (Digest, Sequence);
+
 /// The snapshots of one projection's states, in one file.
 #[derive(Debug)]
 pub struct Snapshots {
@@ -104,7 +107,7 @@ impl Snapshots {
             let transaction = self.db.begin_read()?;
             let row =
                 transaction.open_table(SNAPSHOTS)?.get((&identity.0, sequence.0))?.map(|row| row.value().to_vec());
-            Ok(row.map(|row| Ok::<_, redb::Error>((row, transaction.open_table(NODES)?))).transpose()?)
+            row.map(|row| Ok((row, transaction.open_table(NODES)?))).transpose()
         })?;
         let Some((row, nodes)) = read else { return Ok(None) };
         let manifest = Manifest::decode(&row, self.log_id, (identity, sequence));
@@ -113,7 +116,7 @@ impl Snapshots {
     }
 
     /// Each with its key; none where it cannot be what it says.
-    fn manifests(&self) -> Result<Vec<((Digest, Sequence), Option<Manifest>)>, Error> {
+    fn manifests(&self) -> Result<Vec<(Key, Option<Manifest>)>, Error> {
         let rows = self.guarded(|| {
             let mut rows = Vec::new();
             for row in self.db.begin_read()?.open_table(SNAPSHOTS)?.iter()? {

@@ -98,7 +98,8 @@ pub(super) fn at_hand(kept: &Kept) -> String {
     let snapshots = kept.snapshots_from.zip(kept.snapshots_to).map(|(from, to)| {
         let (snapshots, file) = (count_of(kept.snapshots, "snapshot"), size(kept.file_bytes));
         let verified = kept.verified.map_or_else(String::new, |at| format!(", verified at {}", count(at)));
-        format!("{snapshots} from sequence {} to {}{verified}, file {file}", count(from), count(to))
+        let reach = if from == to { "at".to_owned() } else { format!("from sequence {} to", count(from)) };
+        format!("{snapshots} {reach} {}{verified}, file {file}", count(to))
     });
     let all: Vec<String> = [history, snapshots].into_iter().flatten().collect();
     if all.is_empty() { "-".to_owned() } else { all.join("; ") }

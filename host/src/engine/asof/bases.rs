@@ -6,7 +6,10 @@ use super::cache::Sought;
 use super::{Keep, Origin};
 use crate::engine::{Deployment, Engine, Error};
 use crate::event::Sequence;
-use crate::state::{Base, Checkpoint, Fault, Reader, SetAside, Store, View};
+use crate::state::{Base, Checkpoint, Fault, Reader, SetAside, Store, Undone, View};
+
+/// So near it is not worth looking for something nearer.
+const NEAR_EVENTS: u64 = 2_000;
 
 /// Where the making of a state starts.
 #[derive(Debug, Default)]
@@ -24,18 +27,6 @@ pub(in crate::engine) struct Start {
     pub(super) unused: Vec<String>,
 }
 
-impl Default for Origin {
-    fn default() -> Self {
-        Self::Nothing
-    }
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self::Nothing
-    }
-}
-
 impl Start {
     pub(super) fn sequence(&self) -> Sequence {
         self.checkpoint.sequence
@@ -50,12 +41,18 @@ impl Start {
         Self { base, checkpoint, faults, set_aside, origin, view: Some(view), ..Self::default() }
     }
 
+    fn undone(store: Arc<Store>, undone: Undone) -> Result<Self, Error> {
+        let (checkpoint, faults, set_aside) = (undone.checkpoint(), undone.faults()?, undone.set_aside()?);
+        let (base, keep) = (Base::Undone(Box::new(undone)), Keep::Store(store));
+        Ok(Self { base, checkpoint, faults, set_aside, origin: Origin::History, keep, ..Self::default() })
+    }
+
     fn live(store: Arc<Store>, reader: Reader) -> Result<Self, Error> {
         let checkpoint = reader.checkpoint();
         let mut faults = reader.faults()?;
         faults.retain(|fault| fault.sequence <= checkpoint.sequence.0);
         let set_aside = reader.set_aside(None, usize::MAX)?;
-        let (base, keep) = (Base::File(reader), Keep::Store(store));
+        let (base, keep) = (Base::File(Box::new(reader)), Keep::Store(store));
         Ok(Self { base, checkpoint, faults, set_aside, origin: Origin::Live, keep, ..Self::default() })
     }
 }
@@ -91,6 +88,10 @@ impl Engine {
             ..Start::default()
         });
         let nearest = [live, recent].into_iter().flatten().max_by_key(Start::sequence).unwrap_or_default();
+        let is_near = sought.sequence.0 - nearest.sequence().0 <= NEAR_EVENTS;
+        if is_near && nearest.origin != Origin::Nothing {
+            return Ok(Start { unused, ..nearest });
+        }
         let snapshot = self.snapshot_behind(sought, nearest.sequence(), &mut note);
         Ok(Start { unused, ..snapshot.unwrap_or(nearest) })
     }
@@ -101,26 +102,32 @@ impl Engine {
         let found = self.hub.states.snapshots_upto(name, *identity, *sequence);
         let found = found.inspect_err(|error| note("a snapshot", error)).unwrap_or_default();
         for (snapshots, taken) in found.into_iter().filter(|(_, taken)| taken.sequence > behind) {
-            let view = snapshots.view(taken.identity, taken.sequence);
+            let view = match self.hub.states.is_of_this_log(name, &taken) {
+                Ok(true) => snapshots.view(taken.identity, taken.sequence).map_err(Error::from),
+                Ok(false) => continue,
+                Err(error) => Err(error),
+            };
             match view {
                 Ok(Some(view)) => return Some(Start::of_snapshot(view)),
                 Ok(None) => {}
-                Err(error) => note("a snapshot", &error.into()),
+                Err(error) => note("a snapshot", &error),
             }
         }
         None
     }
 
-    /// The state's file as it stands, if that is no further.
+    /// The state's file as it stands, or as its history says that it was, if that is no further.
     fn live(&self, deployment: &Deployment, sought: &Sought) -> Result<Option<Start>, Error> {
         if self.projection(&sought.name)?.deployments().all(|it| it != deployment) {
             return Ok(None);
         }
         let store = self.store_of(&sought.name, deployment)?;
         let reader = store.reader()?;
-        if reader.checkpoint().sequence > sought.sequence {
-            return Ok(None);
+        if reader.checkpoint().sequence <= sought.sequence {
+            return Start::live(store, reader).map(Some);
         }
-        Start::live(store, reader).map(Some)
+        drop(reader);
+        let undone = store.undone(sought.sequence)?;
+        undone.map(|undone| Start::undone(store, undone)).transpose()
     }
 }

@@ -67,7 +67,7 @@ impl Pasts {
 
     /// Keeps a state, unless it is at hand anyway: over the live state's file it would keep old pages from being used again.
     pub(super) fn keep(&self, sought: Sought, past: &Arc<Past>) {
-        if past.origin == Origin::Live {
+        if matches!(past.origin, Origin::Live | Origin::History) {
             return;
         }
         let mut kept = self.kept();

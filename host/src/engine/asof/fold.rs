@@ -174,6 +174,7 @@ impl<'a> Fold<'a> {
             faults: std::mem::take(&mut self.faults),
             set_aside: self.feed.quarantine.all(),
             costs: Some(self.costs.clone()),
+            history: None,
         };
         scratch.0.fill(self.feed.overlay().entries(), checkpoint, &marks, None)?;
         let reader = scratch.0.reader()?;
@@ -234,7 +235,8 @@ impl<'a> Fold<'a> {
     }
 }
 
-fn feed(deployment: &Deployment, code: &Code, overlay: Overlay) -> Feed {
+/// What folds the events of a deployment over a state.
+pub(super) fn feed(deployment: &Deployment, code: &Code, overlay: Overlay) -> Feed {
     let (plugin, parameters) = (Arc::clone(&code.plugin), deployment.parameters.as_str().into());
     let mut feed = Feed::new(plugin, parameters, deployment.on_fault, Sizing::adaptive(), overlay);
     feed.upcasters.clone_from(&deployment.upcasters);

@@ -50,6 +50,11 @@ impl Keeping {
         }
     }
 
+    /// How many events back history is kept.
+    pub(in crate::engine) fn history(&self) -> u64 {
+        self.schedule.history()
+    }
+
     /// Whether a snapshot should be taken of a state that has come so far.
     pub(in crate::engine) fn is_due(&self, reached: Sequence) -> bool {
         let every = self.schedule.snapshot_every();

@@ -8,15 +8,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 
 use super::{Answered, may_see, shown};
-use crate::engine::{self, Engine, Occasion, SnapshotInfo, Status};
+use crate::engine::{self, Engine, Occasion, SnapshotInfo, Status, Waiting};
 use crate::event::Sequence;
-use crate::server::Host;
-use crate::server::accept::Form;
+use crate::server::accept::{Form, LongForm};
 use crate::server::access::Access;
 use crate::server::answer::{blocking, read_json};
-use crate::server::model::{Keep, Kept, Projection, Snapshot};
-use crate::server::params::NoParams;
+use crate::server::data::Data;
+use crate::server::model::{Keep, Kept, KeyHistory, KeyValue, Projection, Snapshot};
+use crate::server::params::{NoParams, Params};
 use crate::server::problem::Problem;
+use crate::server::{Host, past};
 
 /// Lists the snapshots of a projection, of all that it ran, by identity and sequence.
 #[utoipa::path(get, path = "/projections/{name}/snapshots", tag = "projections", operation_id = "list_snapshots",
@@ -97,13 +98,46 @@ pub(super) fn kept(engine: &Engine, status: &Status) -> Result<Kept, Problem> {
     Ok(Kept {
         snapshot_every: keep.snapshot_every(),
         history: keep.history(),
-        history_from: None,
+        history_from: engine.history_from(name).ok().flatten().map(|from| from.0),
         snapshots: all.len() as u64,
         snapshots_from: all.first().map(|snapshot| snapshot.sequence.0),
         snapshots_to: all.last().map(|snapshot| snapshot.sequence.0),
         verified: verified.map(|snapshot| snapshot.sequence.0),
         file_bytes: engine.snapshots_bytes(name),
     })
+}
+
+/// Reads the values that a key had, the latest first, each with the event that made it.
+///
+/// Where the state's history has it that is read; before, up to 100,000 events are folded one by one.
+#[utoipa::path(get, path = "/projections/{name}/history/{*key}", tag = "state", operation_id = "read_key_history",
+    params(("name" = String, Path), ("key" = String, Path, description = "The key; a slash may stand as it is"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "10 if left out"),
+        ("before" = Option<u64>, Query, description = "Only values made by events before this one")),
+    responses((status = 200, description = "The values", content((KeyHistory), ("text/event-stream"))), (status = 404)))]
+pub(in crate::server) async fn history(
+    State(host): State<Arc<Host>>,
+    access: Access,
+    form: LongForm,
+    params: Params,
+    Path((name, key)): Path<(String, String)>,
+) -> Answered {
+    params.only(&["limit", "before"])?;
+    let (limit, before) = (params.limit(10, 1_000)?, params.parsed("before")?.map(Sequence));
+    let work = move |engine: &Engine, waiting: &mut Waiting<'_>| {
+        access.may_read_projection(&*engine.manifest(&name)?)?;
+        let found = engine.key_values(&name, &key, (before, limit), waiting)?;
+        let values = found.values.into_iter().map(|value| KeyValue {
+            sequence: value.sequence.0,
+            recorded_at: value.recorded_at.to_string(),
+            stream: value.stream,
+            event_type: value.event_type,
+            value: value.value.map(|value| Data::value(&value, found.encoding)),
+        });
+        let (identity, next) = (found.identity.to_string(), found.next.map(|next| next.0));
+        Ok(KeyHistory { identity, values: values.collect(), next })
+    };
+    past::answer(host, form, work, |_, response| response).await
 }
 
 fn shown_snapshot(snapshot: SnapshotInfo) -> Snapshot {

@@ -141,6 +141,7 @@ impl Manifest {
             faults: row.faults,
             set_aside: row.set_aside.into_iter().map(aside).collect(),
             costs: Some(Costs::from_bytes(&row.costs)?),
+            history: None,
         };
         let (sequence, chain) = (Sequence(row.sequence), Digest(row.chain));
         Some(Self {

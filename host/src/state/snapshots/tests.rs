@@ -26,7 +26,12 @@ fn checkpoint(sequence: u64) -> Checkpoint {
 
 fn marks(sequence: u64) -> Marks {
     let aside = SetAside { first: Sequence(sequence), events: 2, last: Sequence(sequence + 5) };
-    Marks { faults: Vec::new(), set_aside: [("a/1".to_owned(), aside)].into(), costs: Some(Default::default()) }
+    Marks {
+        faults: Vec::new(),
+        set_aside: [("a/1".to_owned(), aside)].into(),
+        costs: Some(Default::default()),
+        history: None,
+    }
 }
 
 /// Changes so many entries, and commits.
