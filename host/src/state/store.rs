@@ -158,7 +158,14 @@ pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Err
         Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err(unusable("it is no projection's state".to_owned()))
         }
-        Ok(Err(error @ redb::Error::Corrupted(_))) => Err(unusable(format!("it is damaged ({error})"))),
+        Ok(Err(
+            error @ (redb::Error::Corrupted(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableDoesNotExist(_)),
+        )) => Err(unusable(format!("it is damaged ({error})"))),
         Ok(Err(error)) => Err(Error::Storage { path: path.to_owned(), source: Box::new(error) }),
         Err(_) => Err(unusable("it is damaged inside".to_owned())),
     }
