@@ -55,6 +55,7 @@ mod share;
 mod shown;
 mod signature;
 mod sizing;
+mod small;
 mod source;
 mod space;
 mod states;
@@ -96,6 +97,7 @@ pub use shown::{brief, is_order, one_line};
 pub(crate) use signature::tests::Pair;
 pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
+pub use small::{SmallFileError, read_small};
 pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
