@@ -1,6 +1,7 @@
 //! A log's file that is only read: what the storage writes when it opens and closes a file stays in memory.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, TryLockError};
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt as _;
@@ -102,12 +103,14 @@ impl StorageBackend for Frozen {
         while !data.is_empty() {
             let (number, within) = (at / PAGE_BYTES as u64, (at % PAGE_BYTES as u64) as usize);
             let (now, rest) = data.split_at(data.len().min(PAGE_BYTES - within));
-            if !written.pages.contains_key(&number) {
-                let mut page = Box::new([0; PAGE_BYTES]);
-                self.read_file(of_file, number * PAGE_BYTES as u64, &mut *page)?;
-                written.pages.insert(number, page);
-            }
-            let page = written.pages.get_mut(&number).expect("it was put there just now");
+            let page = match written.pages.entry(number) {
+                Entry::Occupied(page) => page.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut page = Box::new([0; PAGE_BYTES]);
+                    self.read_file(of_file, number * PAGE_BYTES as u64, &mut *page)?;
+                    place.insert(page)
+                }
+            };
             page[within..within + now.len()].copy_from_slice(now);
             (at, data) = (at + now.len() as u64, rest);
         }

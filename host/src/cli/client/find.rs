@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(20);
 pub(super) fn connect(dir: &Path, options: &Options) -> Result<Client, Error> {
     match find(dir, options, |at_once| Engine::open(dir, at_once))? {
         Found::Host(socket) => served(socket),
-        Found::Engine(engine) => own(engine, None),
+        Found::Engine(engine) => own(*engine, None),
     }
 }
 
@@ -33,14 +33,14 @@ pub(super) fn connect_to_check(dir: &Path, options: &Options) -> Result<Client, 
     let beside = tempfile::Builder::new().prefix("polyfold-check-").tempdir().map_err(failed)?;
     match find(dir, options, |at_once| Engine::open_to_check(dir, beside.path(), at_once))? {
         Found::Host(socket) => served(socket),
-        Found::Engine(engine) => own(engine, Some(beside)),
+        Found::Engine(engine) => own(*engine, Some(beside)),
     }
 }
 
 /// Who answers for a directory.
 enum Found {
     Host(UnixStream),
-    Engine(Engine),
+    Engine(Box<Engine>),
 }
 
 fn find(
@@ -56,7 +56,7 @@ fn find(
             return Ok(Found::Host(socket));
         }
         match open(&at_once) {
-            Ok(engine) => return Ok(Found::Engine(engine)),
+            Ok(engine) => return Ok(Found::Engine(Box::new(engine))),
             Err(engine::Error::InUse { .. }) if Instant::now() < give_up => std::thread::park_timeout(RETRY),
             // A host that has just come up has the directory and its socket.
             Err(error @ engine::Error::InUse { .. }) => {
