@@ -113,11 +113,17 @@ impl Context {
     fn connect(&self) -> Result<Client, Error> {
         Client::connect(&self.settings.data_dir, &self.options)
     }
+
+    /// The same to check receipts alone, which changes nothing in the directory.
+    fn connect_to_check(&self) -> Result<Client, Error> {
+        Client::connect_to_check(&self.settings.data_dir, &self.options)
+    }
 }
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let typed = Arguments::command().get_matches();
+    refuse_empty(&Arguments::command(), &typed);
     let arguments = Arguments::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
     let mut output = Output::new(arguments.json, arguments.quiet);
     let service = match &arguments.command {
@@ -141,6 +147,23 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.output.fail(&error),
+    }
+}
+
+/// Nothing that is named has an empty name.
+fn refuse_empty(command: &clap::Command, typed: &clap::ArgMatches) {
+    for argument in command.get_positionals() {
+        let values = typed.get_raw(argument.get_id().as_str()).into_iter().flatten();
+        if values.into_iter().any(std::ffi::OsStr::is_empty) {
+            let name = argument.get_value_names().and_then(|names| names.first()).map_or("it", |name| name.as_str());
+            let why = format!("{name} is empty; nothing has an empty name");
+            Arguments::command().error(clap::error::ErrorKind::InvalidValue, why).exit();
+        }
+    }
+    if let Some((name, typed)) = typed.subcommand()
+        && let Some(command) = command.find_subcommand(name)
+    {
+        refuse_empty(command, typed);
     }
 }
 

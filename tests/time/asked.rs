@@ -138,7 +138,8 @@ fn what_ran_before_still_answers_although_its_plugin_was_removed() {
     assert_eq!(total(&of(&first)), "total = 71");
     assert_eq!(total(&AsOf { identity: Some(first[..8].to_owned()), ..as_of(1) }), "total = 1");
     let ran = host.ran(&host.projection("it").unwrap());
-    assert_eq!(ran.iter().map(|(identity, _)| identity.to_string()).collect::<Vec<_>>(), [first.clone()]);
+    let ran: Vec<String> = ran.iter().map(|(identity, _)| identity.to_string()).collect();
+    assert_eq!(ran.join(" "), first);
     let said = refusal(host.look_back("it", &of("0123456789")));
     assert!(
         said.starts_with("projection \"it\" has run nothing whose identity begins with \"0123456789\"; it has run ")

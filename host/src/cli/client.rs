@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::client::conn::http1::SendRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
@@ -32,6 +33,8 @@ pub(super) struct Client {
     // Fields drop in this order: an engine of its own closes only when the runtime has let go of it.
     way: Way,
     runtime: Runtime,
+    /// Where an engine of its own writes that must not write to the data directory.
+    _beside: Option<TempDir>,
 }
 
 enum Way {
@@ -64,6 +67,12 @@ impl Client {
         find::connect(dir, options)
     }
 
+    /// Finds the host that serves `dir`, or opens the directory to check receipts alone: it stays as it is, and need only be
+    /// readable.
+    pub(super) fn connect_to_check(dir: &Path, options: &Options) -> Result<Self, Error> {
+        find::connect_to_check(dir, options)
+    }
+
     /// Whether a host answers, so that nothing is held while an answer is waited for.
     pub(super) fn is_served(&self) -> bool {
         matches!(self.way, Way::Served(_))
@@ -94,8 +103,8 @@ impl Client {
         path: &str,
         content: Content,
     ) -> Result<T, Error> {
-        let request = request(method, path, "application/json", content);
-        let Self { way, runtime } = self;
+        let request = request(method, path, "application/json", content)?;
+        let Self { way, runtime, .. } = self;
         let body = runtime.block_on(async { answer::whole(way.send(request).await?).await })?;
         serde_json::from_slice(&body)
             .map_err(|error| Error::Broken(format!("the host's answer is not understood: {error}")))
@@ -103,8 +112,8 @@ impl Client {
 
     /// Deletes what a path names.
     pub(super) fn delete(&mut self, path: &str) -> Result<(), Error> {
-        let request = request(Method::DELETE, path, "application/json", Content::Nothing);
-        let Self { way, runtime } = self;
+        let request = request(Method::DELETE, path, "application/json", Content::Nothing)?;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async { answer::whole(way.send(request).await?).await }).map(drop)
     }
 
@@ -120,7 +129,7 @@ impl Client {
         content: Content,
         mut watch: impl FnMut(&P),
     ) -> Result<T, Error> {
-        self.follow(request(Method::POST, path, EVENT_STREAM, content), &mut watch)
+        self.follow(request(Method::POST, path, EVENT_STREAM, content)?, &mut watch)
     }
 
     /// Asks for something that takes a while and changes nothing.
@@ -129,7 +138,7 @@ impl Client {
         path: &str,
         mut watch: impl FnMut(&Progress),
     ) -> Result<T, Error> {
-        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing), &mut watch)
+        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing)?, &mut watch)
     }
 
     fn follow<P: DeserializeOwned, T: DeserializeOwned>(
@@ -137,14 +146,14 @@ impl Client {
         request: Request<Body>,
         watch: &mut impl FnMut(&P),
     ) -> Result<T, Error> {
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async { Events::of(way.send(request).await?).outcome(watch).await })
     }
 
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.
     pub(super) fn lines(&mut self, path: &str, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
-        let request = request(Method::GET, path, NDJSON, Content::Nothing);
-        let Self { way, runtime } = self;
+        let request = request(Method::GET, path, NDJSON, Content::Nothing)?;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async {
             let mut lines = Lines::of(way.send(request).await?);
             while let Some(line) = lines.next().await? {
@@ -177,7 +186,7 @@ impl Content {
     }
 }
 
-fn request(method: Method, path: &str, accept: &'static str, content: Content) -> Request<Body> {
+fn request(method: Method, path: &str, accept: &'static str, content: Content) -> Result<Request<Body>, Error> {
     let request = Request::builder().method(method).uri(path).header(HOST, "localhost").header(ACCEPT, accept);
     let request = match content {
         Content::Nothing => request.body(Body::empty()),
@@ -194,7 +203,8 @@ fn request(method: Method, path: &str, accept: &'static str, content: Content) -
             packed.into_iter().fold(request, |request, gzip| request.header(CONTENT_ENCODING, gzip)).body(lines)
         }
     };
-    request.expect("paths are escaped where they are made")
+    // Whatever has a meaning in them is escaped where paths are made, so that only their length is left.
+    request.map_err(|_| Error::Usage(format!("a name of {} bytes is longer than anything is named", path.len())))
 }
 
 /// What ended a connection before its answer.

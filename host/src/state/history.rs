@@ -276,10 +276,7 @@ impl Undone {
     }
 
     /// The keys that were changed since, each with what it had.
-    fn old_from(
-        &self,
-        start: Bound<&str>,
-    ) -> Result<impl Iterator<Item = Result<Old, Error>> + use<>, Error> {
+    fn old_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Old, Error>> + use<>, Error> {
         let behind = self.checkpoint.sequence.0;
         let start = match start {
             Bound::Included(key) => Bound::Included((key, 0)),
