@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use polyfold::cbor;
 use polyfold::engine::{
-    Append, BadLine, Engine, Error, FaultPolicy, Imported, Installed, NewProjection, Options, Phase, Quota, Watch,
+    Append, BadLine, Engine, Error, FaultPolicy, Imported, Installed, Keep, NewProjection, Options, Phase, Quota, Watch,
 };
 use polyfold::event::{EventId, EventType, NewEvent, PluginName, StreamName};
 
@@ -64,6 +64,7 @@ pub(crate) fn projection(name: &str, plugin: &str) -> NewProjection {
         memory_bytes: None,
         sync: false,
         quota: Quota::default(),
+        keep: Keep::default(),
     }
 }
 

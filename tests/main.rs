@@ -33,6 +33,7 @@ mod served;
 mod service;
 mod state_tree;
 mod tidy;
+mod time;
 mod traces;
 mod upcasting;
 mod upgrading;

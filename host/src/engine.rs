@@ -10,12 +10,14 @@
 //! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
-//! ├── projections/      NAME/IDENTITY.redb, one state each; IDENTITY.redb.damaged, one that was set aside
+//! ├── projections/      NAME/IDENTITY.redb, one state each; IDENTITY.redb.damaged, one that was set aside;
+//! │                     NAME/snapshots.redb, earlier states: safe to delete while nobody has the directory open
 //! ├── socket            where a host is listening, while there is one (the server's)
 //! └── tokens.json       the digests of bearer tokens, with a checksum (the server's)
 //! ```
 
 mod append;
+mod asof;
 mod catalogue;
 mod code;
 mod compare;
@@ -30,6 +32,7 @@ mod identity;
 mod import;
 mod intake;
 mod journal;
+mod keep;
 mod key;
 mod lock;
 mod metrics;
@@ -56,6 +59,7 @@ mod shown;
 mod signature;
 mod sizing;
 mod small;
+mod snapshots;
 mod source;
 mod space;
 mod states;
@@ -69,7 +73,8 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
-pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection, Source};
+pub use asof::{AsOf, InvalidMoment, KeyValue, KeyValues, Moment, Origin, Past, Waiting};
+pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use error::Error;
@@ -79,6 +84,7 @@ pub use identity::Deployment;
 pub use import::{BadLine, Imported, Watch};
 pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
+pub use keep::Keep;
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::{Installed, Offer};
@@ -98,6 +104,7 @@ pub(crate) use signature::tests::Pair;
 pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
 pub use small::{SmallFileError, read_small};
+pub use snapshots::SnapshotInfo;
 pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
@@ -135,7 +142,7 @@ pub const MEMORY_BYTES_MAX: usize = plugin::Limits::MEMORY_BYTES;
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
 pub use crate::state::{
-    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Reader, SetAside, SetAsideTotals, Size,
+    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Occasion, Reader, SetAside, SetAsideTotals, Size,
 };
 
 use std::collections::BTreeMap;
@@ -167,6 +174,8 @@ pub struct Options {
     pub call_deadline: std::time::Duration,
     /// Which share of its batches every projection folds once more under other conditions; none if it is left out.
     pub probe: Option<Share>,
+    /// How many bytes of changes the making of an earlier state keeps in memory; beyond, it goes on in a file.
+    pub as_of_bytes_max: usize,
     /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
     pub require_signature: bool,
 }
@@ -180,6 +189,7 @@ impl Default for Options {
             holder: String::new(),
             call_deadline: plugin::Limits::DEADLINE,
             probe: None,
+            as_of_bytes_max: asof::CHANGES_BYTES_MAX,
             require_signature: false,
         }
     }
@@ -193,6 +203,7 @@ pub struct Engine {
     sandbox: plugin::Sandbox,
     call_deadline: std::time::Duration,
     prober: Option<Prober>,
+    as_of_bytes_max: usize,
     key: receipt::KeyFile,
     trust: Trust,
     opened: status::Opened,
@@ -280,7 +291,8 @@ impl Engine {
             running: Running::default(),
             gauges: Gauges::default(),
             recent: Arc::default(),
-            states: States::new(dir.join("projections"), Arc::clone(&log)),
+            pasts: asof::Pasts::default(),
+            states: Arc::new(States::new(dir.join("projections"), Arc::clone(&log))),
             writer: Writer::start(Arc::clone(&log)),
             log,
         };
@@ -292,6 +304,7 @@ impl Engine {
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             call_deadline: options.call_deadline,
             prober: options.probe.map(Prober::new).transpose()?,
+            as_of_bytes_max: options.as_of_bytes_max,
             key: receipt::KeyFile::new(dir),
             trust,
             starting: Mutex::default(),

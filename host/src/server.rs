@@ -18,6 +18,7 @@ pub mod model;
 mod openapi;
 pub mod origin;
 mod params;
+mod past;
 mod plugins;
 pub mod problem;
 mod projections;
@@ -138,6 +139,10 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(projections::show, projections::delete))
         .routes(routes!(projections::faults))
         .routes(routes!(projections::quarantine::list))
+        .routes(routes!(projections::snapshots::list, projections::snapshots::take))
+        .routes(routes!(projections::snapshots::remove))
+        .routes(routes!(projections::snapshots::history))
+        .routes(routes!(projections::snapshots::set_keep))
         .routes(routes!(projections::debug::debug))
         .routes(routes!(projections::explain::explain))
         .routes(routes!(projections::operate::rebuild))

@@ -3,15 +3,19 @@
 
 #[doc(hidden)]
 pub mod ablation;
+mod base;
 mod changes;
 mod commit;
 mod costs;
 mod digest;
+mod fill;
+mod history;
 mod marks;
 mod opening;
 mod overlay;
 mod quarantine;
 mod reader;
+mod snapshots;
 mod storage;
 mod store;
 mod tree;
@@ -19,14 +23,17 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use base::Base;
 pub use changes::Changes;
 pub use commit::Prepared;
 pub use costs::{CallCost, Costs};
 pub use digest::StateDigest;
+pub use history::{Changed, History, KeyHistory, Undone};
 pub use marks::Marks;
 pub use overlay::Overlay;
 pub use quarantine::{SetAside, SetAsideTotals};
 pub use reader::Reader;
+pub use snapshots::{Manifest, Occasion, Snapshots, Taken, View};
 pub use store::{Checkpoint, Fault, Size, Store};
 pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};
 
@@ -37,6 +44,9 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("{}: {problem}; `polyfold projection rebuild` makes the state anew from the log", path.display())]
     Unusable { path: PathBuf, problem: String },
+    /// A file of snapshots cannot be used, or one of them: everything is made without.
+    #[error("{}: {problem}", path.display())]
+    Snapshots { path: PathBuf, problem: String },
     #[error("{}: {source}", path.display())]
     Storage { path: PathBuf, source: Box<redb::Error> },
 }
@@ -52,10 +62,22 @@ impl Error {
         matches!(self, Self::Unusable { .. }) && !self.is_in_use()
     }
 
+    /// The same of a file of snapshots.
+    fn of_snapshots(self) -> Self {
+        match self {
+            Self::Unusable { path, problem } if problem != IN_USE => {
+                Self::Snapshots { path, problem: problem.replace("projection's state", "file of snapshots") }
+            }
+            other @ (Self::Unusable { .. } | Self::Snapshots { .. } | Self::Storage { .. }) => other,
+        }
+    }
+
     /// What is wrong, without a way out.
     pub fn what(&self) -> String {
         match self {
-            Self::Unusable { path, problem } => format!("{}: {problem}", path.display()),
+            Self::Unusable { path, problem } | Self::Snapshots { path, problem } => {
+                format!("{}: {problem}", path.display())
+            }
             Self::Storage { path, source } => format!("{}: {source}", path.display()),
         }
     }

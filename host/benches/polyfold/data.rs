@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use polyfold::engine::{BadLine, Engine, FaultPolicy, NewProjection, Options, Quota, Watch, event_from_json};
+use polyfold::engine::{BadLine, Engine, FaultPolicy, Keep, NewProjection, Options, Quota, Watch, event_from_json};
 use polyfold::event::{NewEvent, PluginName};
 use tempfile::TempDir;
 
@@ -94,6 +94,7 @@ pub(crate) fn install(engine: &Engine, plugin: &str) {
             memory_bytes: None,
             sync: false,
             quota: Quota::default(),
+            keep: Keep::default(),
         };
         engine.create(&new).unwrap();
     }

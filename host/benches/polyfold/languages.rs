@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use polyfold::engine::{Engine, FaultPolicy, NewProjection, Quota};
+use polyfold::engine::{Engine, FaultPolicy, Keep, NewProjection, Quota};
 use polyfold::event::{Batch, PluginName};
 use polyfold::plugin::{Call, Limits, Plugin, Projection, Sandbox, StateAccess, StateError};
 
@@ -98,6 +98,7 @@ fn prepare(engine: &Engine, language: &'static str, bytes: &[u8]) -> Guest {
         memory_bytes: None,
         sync: false,
         quota: Quota::default(),
+        keep: Keep::default(),
     };
     engine.create(&new).unwrap();
     let digest = installed.digest.parse().unwrap();

@@ -23,6 +23,7 @@ mod receipts;
 mod report;
 mod size;
 mod sqlite;
+mod time;
 mod tree;
 
 use std::path::Path;
@@ -32,11 +33,12 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
     ("tree", tree::run),
+    ("time", time::run),
     ("prices", prices::run),
     ("receipts", receipts::run),
     ("languages", languages::run),

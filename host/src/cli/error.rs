@@ -112,6 +112,8 @@ fn of_problem(code: Code) -> u8 {
         | C::UnknownView
         | C::UnknownKey
         | C::UnknownEvent
+        | C::UnknownIdentity
+        | C::UnknownSnapshot
         | C::UnknownToken => 3,
         C::NoOtherState => 3,
         C::TooLarge | C::Conflict | C::IdTaken | C::InvalidEvent | C::InvalidLine | C::InvalidReceipt => 4,

@@ -5,10 +5,12 @@ pub(super) mod compare;
 pub(super) mod create;
 mod debug;
 mod explain;
+mod history;
 mod quarantine;
 mod quota;
 mod read;
 mod receipt;
+mod snapshots;
 mod status;
 mod upgrade;
 mod verify;
@@ -52,6 +54,13 @@ pub(super) enum Command {
     Upgrade(upgrade::Upgrade),
     /// Show or change what a projection may use of fuel and of room; over quota it rests.
     Quota(quota::Change),
+    /// Take a snapshot of the state as it is now; it stays until it is removed.
+    Snapshot {
+        name: String,
+    },
+    Snapshots(snapshots::Snapshots),
+    Keep(snapshots::Change),
+    History(history::History),
     /// Compare the state that is being built, or that served before, with the one that serves.
     Compare(compare::Compare),
     /// Let the state that was built beside it serve; the one before is kept for a rollback.
@@ -117,6 +126,10 @@ impl Command {
             Self::Rebuild { name } => check::rebuild(client, context, &name),
             Self::Upgrade(upgrade) => upgrade.run(client, context),
             Self::Quota(change) => change.run(client, context),
+            Self::Snapshot { name } => snapshots::take(client, context, &name),
+            Self::Snapshots(snapshots) => snapshots.run(client, context),
+            Self::Keep(change) => change.run(client, context),
+            Self::History(history) => history.run(client, context),
             Self::Compare(compare) => compare.run(client, context),
             Self::Promote { name } => upgrade::switch(client, context, &name, "/promote"),
             Self::Rollback { name } => upgrade::switch(client, context, &name, "/rollback"),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::Context;
 use super::error::Error;
 use super::selection::{Selection, readable};
+use crate::engine::Moment;
 use crate::server::model::Log;
 
 /// Print events, oldest first.
@@ -14,14 +15,18 @@ use crate::server::model::Log;
 pub(super) struct Read {
     #[command(flatten)]
     selection: Selection,
+    /// Only events up to this sequence, or recorded by this RFC 3339 time.
+    #[arg(long, value_name = "SEQUENCE|TIME")]
+    as_of: Option<Moment>,
     /// Stop after so many events.
     #[arg(long, default_value = "100")]
     limit: u64,
 }
 
 impl Read {
-    pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
+    pub(super) fn run(mut self, context: &mut Context) -> Result<(), Error> {
         let mut client = context.connect()?;
+        self.selection.as_of = self.as_of;
         // What is appended meanwhile is another reading's.
         let head = client.get::<Log>("/log")?.head;
         let end = self.selection.to.map_or(head, |to| to.min(head));

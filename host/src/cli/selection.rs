@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::client::{Client, Query, segments};
 use super::error::Error;
+use crate::engine::Moment;
 use crate::event::{StreamName, Timestamp};
 use crate::server::model::{Event, EventPage, StreamPage};
 
@@ -37,6 +38,9 @@ pub(super) struct Selection {
     /// Lift old events by the installed upcasters; --type then means the type they end up with.
     #[arg(long)]
     upcast: bool,
+    /// Where everything ends; a command that has it has its own flag for it.
+    #[arg(skip)]
+    pub(super) as_of: Option<Moment>,
 }
 
 impl Selection {
@@ -61,6 +65,7 @@ impl Selection {
         let query = query.with_each("type", &self.event_types).with_each("category", &self.categories);
         let query = query.with_some("recorded_since", self.recorded_since);
         let query = query.with_some("recorded_until", self.recorded_until);
+        let query = query.with_some("as_of", self.as_of);
         query.with_some("upcast", self.upcast.then_some(true))
     }
 

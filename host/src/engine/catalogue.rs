@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error, PluginSignature, Quota, sealed};
+use super::{Deployment, Error, Keep, PluginSignature, Quota, sealed};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -115,23 +115,15 @@ pub struct Projection {
     /// What served before; it goes on following, so that a rollback is a matter of a name.
     #[serde(default)]
     pub previous: Option<Deployment>,
-    /// A state that was built and verified, and is kept for later verifications to start from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<Kept>,
+    /// What served before and has no state any more, the latest last: with it the state as of any event is made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ran: Vec<Deployment>,
+    /// What it keeps of its past; never decides what a state holds.
+    #[serde(default, skip_serializing_if = "Keep::is_usual")]
+    pub keep: Keep,
     /// What it may use; never decides what a state holds.
     #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
     pub quota: Quota,
-}
-
-/// A kept snapshot of a state; its file lies beside the state's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The state's identity.
-    pub identity: String,
-    /// Everything up to this event is in it.
-    pub sequence: u64,
-    /// The digest of its entries.
-    pub digest: String,
 }
 
 /// Before there was a choice, everything that was built took over by itself.
@@ -140,12 +132,6 @@ fn always() -> bool {
 }
 
 impl Projection {
-    /// The snapshot that is kept, if one of its states is the one that it was taken of.
-    pub fn kept_snapshot(&self) -> Option<&Kept> {
-        let is_there = |kept: &&Kept| self.deployments().any(|it| it.identity().to_string() == kept.identity);
-        self.kept.as_ref().filter(is_there)
-    }
-
     /// What the projection should run: the newer deployment.
     pub fn wanted(&self) -> &Deployment {
         self.building.as_ref().or(self.serving.as_ref()).expect("a projection has at least one deployment")
@@ -154,6 +140,27 @@ impl Projection {
     /// What answers readers: the serving deployment, or the first one while it is built.
     pub fn readable(&self) -> &Deployment {
         self.serving.as_ref().or(self.building.as_ref()).expect("a projection has at least one deployment")
+    }
+
+    /// 16 of them: each keeps its plugin's file from being removed.
+    pub const RAN_MAX: usize = 16;
+
+    /// Everything whose state can be made, the latest first: what it runs, and what served before.
+    pub fn recipes(&self) -> impl Iterator<Item = &Deployment> {
+        self.deployments().chain(self.ran.iter().rev())
+    }
+
+    /// Notes what has served and is not run any more.
+    fn remember(&mut self, before: &Self) {
+        let served = [&before.previous, &before.serving].into_iter().flatten();
+        let gone: Vec<_> = served.filter(|it| self.deployments().all(|running| running != *it)).cloned().collect();
+        for deployment in gone {
+            self.ran.retain(|ran| *ran != deployment);
+            self.ran.push(deployment);
+        }
+        let running: Vec<_> = self.deployments().cloned().collect();
+        self.ran.retain(|ran| !running.contains(ran));
+        self.ran.drain(..self.ran.len().saturating_sub(Self::RAN_MAX));
     }
 
     /// Everything that it runs.
@@ -237,6 +244,11 @@ impl Catalogue {
         let _changing = self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut changed = Content::clone(&self.content());
         let result = change(&mut changed)?;
+        for (name, before) in &self.content().projections {
+            if let Some(projection) = changed.projections.get_mut(name) {
+                projection.remember(before);
+            }
+        }
         write(&self.path, &changed).map_err(Error::file(&self.path))?;
         let content = Arc::clone(&self.content);
         let show = move || {
@@ -258,7 +270,7 @@ impl Content {
         let needed: Vec<String> = self
             .projections
             .values()
-            .flat_map(Projection::deployments)
+            .flat_map(Projection::recipes)
             .flat_map(Deployment::digests)
             .map(str::to_owned)
             .collect();
@@ -281,13 +293,13 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
         return Err(format!("written in format {format}, this version knows format {FORMAT}"));
     }
     let content: Content = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    let in_deployments = content.projections.values().flat_map(Projection::deployments).flat_map(Deployment::digests);
+    let in_deployments = content.projections.values().flat_map(Projection::recipes).flat_map(Deployment::digests);
     let digests = content.plugins.iter().map(|plugin| plugin.digest.as_str()).chain(in_deployments);
     for digest in digests {
         digest.parse::<Digest>().map_err(|error| error.to_string())?;
     }
     for (name, projection) in &content.projections {
-        if let Some(number) = projection.deployments().find_map(|deployment| deployment.prices().err()) {
+        if let Some(number) = projection.recipes().find_map(|deployment| deployment.prices().err()) {
             return Err(format!(
                 "projection {name:?} runs under schedule {number} of host call prices, which this version does not have; \
                  use the newer version that wrote it"

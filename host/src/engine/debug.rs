@@ -4,12 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::code::Code;
 use super::quarantine::Quarantine;
-use super::states::Scratch;
-use super::verify::build;
-use super::{Deployment, Engine, Error, Phase, Progress, Sizing, faults};
+use super::{Deployment, Engine, Error, Origin, Phase, Progress, Waiting, faults};
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::{self, Call, Failure, Mishap, Outcome, StateAccess, StateEncoding, StateError};
-use crate::state::{Overlay, Reader};
+use crate::state::{Base, Overlay};
 
 /// Host calls that are written down; more are counted. A page that people read has fewer.
 const ACCESSES_MAX: usize = 1_000;
@@ -194,35 +192,24 @@ impl Engine {
             let failed = Failed { message: format!("upcaster {}: {}", failed.name, why.message), ..why };
             return Ok(Found::NotLifted { event, failed });
         }
-        if live.checkpoint().sequence.next() == at {
-            return Ok(ran(deployment, &code.plugin, portion.batch, live, Before::Live));
+        drop(live);
+        let mut watch = watch;
+        let mut waiting = Waiting { stop: Arc::default(), watch: &mut watch };
+        let past = self.past_of(name, deployment, (at.previous(), None), &mut waiting)?;
+        if let Some(fault) = &past.halted {
+            let why = Phase::Halted(fault.clone()).to_string();
+            return Err(Error::EndsBefore { name: name.to_owned(), wanted: at, reached: past.reached, why });
         }
-        let scratch = Scratch(self.hub.states.scratch(name, deployment.identity())?);
-        let replay = self.replay_with(name, deployment, code, Arc::clone(&scratch.0), Sizing::adaptive())?;
-        let progress = build(replay, at.previous(), watch)?;
-        match progress.phase {
-            Phase::Live => {}
-            phase @ (Phase::Replaying
-            | Phase::Halted(_)
-            | Phase::Paused { .. }
-            | Phase::OverQuota { .. }
-            | Phase::Failed { .. }
-            | Phase::Stopped) => {
-                let (name, reached) = (name.to_owned(), progress.visible);
-                return Err(Error::EndsBefore { name, wanted: at, reached, why: phase.to_string() });
-            }
+        if let Some(since) = past.set_aside_since(stream) {
+            return Ok(Found::SetAside { stream: stream.to_owned(), since });
         }
-        Ok(ran(deployment, &code.plugin, portion.batch, scratch.0.reader()?, Before::Replayed))
+        let is_live = past.origin == Origin::Live && past.from == at.previous();
+        let before = if is_live { Before::Live } else { Before::Replayed };
+        Ok(ran(deployment, &code.plugin, Arc::clone(&portion.batch), past.base(), before))
     }
 }
 
-fn ran(
-    deployment: &Deployment,
-    plugin: &plugin::Projection,
-    events: Arc<Batch>,
-    state: Reader,
-    before: Before,
-) -> Found {
+fn ran(deployment: &Deployment, plugin: &plugin::Projection, events: Arc<Batch>, state: Base, before: Before) -> Found {
     let event = events.event(0);
     let subject = Subject {
         stream: event.stream.to_owned(),

@@ -80,6 +80,19 @@ pub enum Error {
         "the state of projection {name:?} does not come to event {wanted}, only to {reached}: {why}; try an event up to the one behind that"
     )]
     EndsBefore { name: String, wanted: Sequence, reached: Sequence, why: String },
+    #[error("there is no state as of sequence {wanted}: the log ends at {head}")]
+    BeyondHead { wanted: Sequence, head: Sequence },
+    #[error("projection {name:?} has run nothing whose identity begins with {identity:?}; it has run {known}")]
+    UnknownIdentity { name: String, identity: String, known: String },
+    #[error(
+        "projection {name:?} has no snapshot at sequence {sequence}; `polyfold projection snapshots {name}` lists them"
+    )]
+    UnknownSnapshot { name: String, sequence: Sequence },
+    /// Says nothing of the event: the same may go well later.
+    #[error("the state of projection {name:?} cannot be made beyond sequence {reached} now: {reason}; ask again")]
+    AsOfStopped { name: String, reached: Sequence, reason: String },
+    #[error("nobody waits for the state of projection {name:?} any more; its making was stopped at sequence {reached}")]
+    AsOfCancelled { name: String, reached: Sequence },
     #[error("parameters must be a JSON object: {0}")]
     Parameters(String),
     #[error("projection {name:?} has no view {view:?}; it has {views}")]

@@ -165,6 +165,11 @@ impl Feed {
         Ok(())
     }
 
+    /// The state as it was left, if nobody else has it.
+    pub(super) fn into_overlay(self) -> Overlay {
+        std::mem::take(&mut *lock(&self.overlay))
+    }
+
     pub(super) fn overlay(&self) -> MutexGuard<'_, Overlay> {
         lock(&self.overlay)
     }

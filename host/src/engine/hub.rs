@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::append::Writer;
+use super::asof::Pasts;
 use super::catalogue::Catalogue;
 use super::journal::Position;
 use super::key::Key;
@@ -23,7 +24,8 @@ pub(super) struct Hub {
     pub(super) running: Running,
     pub(super) gauges: Gauges,
     pub(super) recent: Arc<Recent>,
-    pub(super) states: States,
+    pub(super) pasts: Pasts,
+    pub(super) states: Arc<States>,
     pub(super) writer: Writer,
     pub(super) log: Arc<Log>,
 }

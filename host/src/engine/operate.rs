@@ -10,9 +10,10 @@ use super::outlet::Outlet;
 use super::portion::Want;
 use super::quota::Budget;
 use super::replay::Replay;
+use super::snapshots::Keeping;
 use super::source::Source;
 use super::worker::{Duty, Worker};
-use super::{Chains, Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Quota, Sizing};
+use super::{Chains, Deployment, Engine, Error, FaultPolicy, Keep, Phase, Progress, Projection, Quota, Sizing};
 use crate::cbor;
 use crate::event::{Digest, PluginName, Sequence};
 use crate::plugin::{self, Limits};
@@ -32,6 +33,7 @@ pub struct NewProjection {
     /// Apply it inside each append.
     pub sync: bool,
     pub quota: Quota,
+    pub keep: Keep,
 }
 
 impl Engine {
@@ -66,7 +68,8 @@ impl Engine {
                 building,
                 auto_promote,
                 previous: None,
-                kept: None,
+                ran: Vec::new(),
+                keep: new.keep,
                 quota,
             };
             content.projections.insert(name, projection.clone());
@@ -97,6 +100,11 @@ impl Engine {
         }
         self.hub.writer.head().wake();
         Ok(())
+    }
+
+    /// What takes the snapshots of one of a projection's states.
+    pub(super) fn keeping(&self, projection: &Projection, identity: Digest) -> Keeping {
+        Keeping::new(&self.hub.states, &projection.name, identity, projection.keep)
     }
 
     pub(super) fn budget(&self, projection: &Projection) -> Budget {
@@ -183,6 +191,7 @@ impl Engine {
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
         replay.feed.budget = self.budget(projection);
         replay.feed.probe = self.prober.as_ref().map(|prober| prober.probe(deployment, &self.plugins)).transpose()?;
+        replay.keeping = Some(self.keeping(projection, identity));
         let anew = self.hub.states.made_anew(name, identity);
         // Of a state that is made anew, followers have seen what comes again.
         let seen = anew.as_ref().map_or(Sequence::ZERO, |anew| anew.until);
@@ -257,6 +266,7 @@ impl Engine {
         self.hub.writer.unblock(name)?;
         self.hub.running.close_journal(name);
         self.hub.gauges.remove(name);
+        self.hub.pasts.forget(name);
         self.hub.states.remove_all(name)
     }
 

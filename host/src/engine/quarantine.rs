@@ -26,8 +26,16 @@ pub(super) struct Quarantine {
 impl Quarantine {
     /// As it is in the state's file.
     pub(super) fn of(reader: &Reader) -> Result<Self, state::Error> {
-        let streams = reader.set_aside(None, usize::MAX)?.into_iter().collect();
-        Ok(Self { streams, ..Self::default() })
+        Ok(Self::holding(reader.set_aside(None, usize::MAX)?))
+    }
+
+    pub(super) fn holding(streams: Vec<(String, SetAside)>) -> Self {
+        Self { streams: streams.into_iter().collect(), ..Self::default() }
+    }
+
+    /// All that is set aside.
+    pub(super) fn all(&self) -> BTreeMap<String, SetAside> {
+        self.streams.clone()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -14,10 +14,11 @@ use super::outlet::Outlet;
 use super::portion::Portion;
 use super::progress::Meter;
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
+use super::snapshots::Keeping;
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Costs, Marks, Store};
+use crate::state::{self, Changes, Checkpoint, Costs, History, Marks, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -39,6 +40,10 @@ pub(super) struct Replay {
     pub(super) meter: Arc<Meter>,
     pub(super) outlet: Arc<Outlet>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Takes snapshots on the way, if there is one.
+    pub(super) keeping: Option<Keeping>,
+    /// Where it is going.
+    target: Sequence,
     /// How far the file is.
     committed: Sequence,
     /// How far the overlay is, committed or not.
@@ -79,7 +84,22 @@ impl Replay {
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
-        Ok(Self { source, feed, store, meter, outlet, stop, committed, reached, marks, costs, last_commit })
+        let keeping = None;
+        Ok(Self {
+            source,
+            feed,
+            store,
+            meter,
+            outlet,
+            stop,
+            keeping,
+            target: reached.sequence,
+            committed,
+            reached,
+            marks,
+            costs,
+            last_commit,
+        })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
@@ -88,6 +108,7 @@ impl Replay {
 
     /// Feeds everything up to `target`.
     pub(super) fn run_to(&mut self, target: Sequence) -> Result<End, Error> {
+        self.target = target;
         if target.0.saturating_sub(self.reached.sequence.0) < THREADS_FROM {
             return self.run_inline(target);
         }
@@ -111,6 +132,7 @@ impl Replay {
         }
         let checkpoint = self.checkpoint()?;
         self.marks.costs = Some(self.costs.clone());
+        self.marks.history = self.history(self.committed);
         let changes = self.feed.overlay().begin_commit();
         let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
         self.last_commit = Instant::now();
@@ -125,7 +147,28 @@ impl Replay {
         let base = self.store.reader()?;
         self.feed.overlay().rebase(base);
         self.meter.visible(self.reached.sequence);
+        self.offer_snapshot();
         Ok(())
+    }
+
+    /// How history is kept of a commit behind another one: only near where this is going.
+    fn history(&self, before: Sequence) -> Option<History> {
+        let horizon = self.keeping.as_ref().map_or(0, Keeping::history);
+        let is_near = self.history_edge().is_some_and(|edge| before >= edge);
+        is_near.then_some(History { sequence: self.reached.sequence, horizon })
+    }
+
+    /// From where on history is kept; none if it is not.
+    fn history_edge(&self) -> Option<Sequence> {
+        let horizon = self.keeping.as_ref().map_or(0, Keeping::history);
+        (horizon > 0).then(|| Sequence(self.target.0.saturating_sub(horizon)))
+    }
+
+    /// Lets a snapshot be taken of what is in the file, if one is due.
+    fn offer_snapshot(&self) {
+        if let Some(keeping) = self.keeping.as_ref().filter(|keeping| keeping.is_due(self.reached.sequence)) {
+            keeping.offer(&self.store);
+        }
     }
 
     /// Goes back to what is in the file, which after a failure may be less than was committed: the rest is in the log.
@@ -188,6 +231,7 @@ impl Replay {
             self.feed.overlay().rebase(base);
         }
         self.committed = self.store.checkpoint()?.sequence;
+        self.offer_snapshot();
         end
     }
 
@@ -199,6 +243,7 @@ impl Replay {
         commits: &SyncSender<Commit>,
         committed: &Receiver<Result<(), Error>>,
     ) -> Result<End, Error> {
+        let (mut before, edge) = (self.committed, self.history_edge());
         while self.reached.sequence < target {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(End::Asked);
@@ -208,7 +253,9 @@ impl Replay {
                 return Ok(End::Stopped(stopped));
             }
             let kept_bytes = self.feed.overlay().kept_bytes();
-            let due = kept_bytes > KEPT_BYTES_MAX || self.last_commit.elapsed() >= COMMIT_EVERY;
+            let is_due = self.keeping.as_ref().is_some_and(|keeping| keeping.is_due(self.reached.sequence));
+            let is_place = is_due || edge.is_some_and(|edge| self.reached.sequence >= edge);
+            let due = is_place || kept_bytes > KEPT_BYTES_MAX || self.last_commit.elapsed() >= COMMIT_EVERY;
             let is_committing = self.feed.overlay().is_committing();
             if is_committing {
                 let answer =
@@ -217,11 +264,14 @@ impl Replay {
                     answer?;
                     let base = self.store.reader()?;
                     self.feed.overlay().rebase(base);
+                    self.offer_snapshot();
                 }
             }
             if due && !self.feed.overlay().is_committing() {
                 let changes = self.feed.overlay().begin_commit();
-                let marks = Marks { costs: Some(self.costs.clone()), ..std::mem::take(&mut self.marks) };
+                let (costs, history) = (Some(self.costs.clone()), self.history(before));
+                let marks = Marks { costs, history, ..std::mem::take(&mut self.marks) };
+                before = self.reached.sequence;
                 let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
@@ -286,6 +336,7 @@ impl Replay {
             start = end;
         }
         self.reached.sequence = through;
+        self.target = through;
         Ok(())
     }
 
@@ -300,7 +351,8 @@ impl Replay {
     pub(super) fn prepare_live(&self) -> Result<state::Prepared, Error> {
         let mut quarantine = self.feed.quarantine.clone();
         quarantine.keep_planned();
-        let mut marks = Marks { costs: Some(self.costs.clone()), ..self.marks.clone() };
+        let (costs, history) = (Some(self.costs.clone()), self.history(self.committed));
+        let mut marks = Marks { costs, history, ..self.marks.clone() };
         marks.set_aside.extend(quarantine.take_changed());
         Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }
@@ -315,6 +367,7 @@ impl Replay {
         let base = committed.and_then(|()| self.store.reader()).inspect_err(|_| overlay.withdraw_commit())?;
         overlay.rebase(base);
         drop(overlay);
+        self.offer_snapshot();
         self.feed.quarantine.keep_planned();
         // They were prepared with the rest.
         drop(self.feed.quarantine.take_changed());

@@ -7,7 +7,7 @@ use super::portion::{Portion, Want};
 use super::recent::{self, Recent};
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::{Chains, Error};
-use crate::event::{Batch, Filter, Sequence};
+use crate::event::{Batch, EventRef, Filter, Sequence, Timestamp};
 use crate::log::{Log, Query};
 
 /// Where a projection's events come from.
@@ -19,17 +19,24 @@ pub(super) struct Source {
     want: Want,
     /// The stored events from which wanted ones can come.
     pub(super) stored: Filter,
+    /// Only what had occurred by then, if that is asked.
+    occurred: Option<Timestamp>,
 }
 
 impl Source {
     pub(super) fn new(log: Arc<Log>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
         let stored = chains.sources(&want.filter);
-        Self { log, recent, chains, want, stored }
+        Self { log, recent, chains, want, stored, occurred: None }
+    }
+
+    /// Only the events that had occurred by then; where an event does not say, that is when it was recorded.
+    pub(super) fn occurred_by(self, occurred: Option<Timestamp>) -> Self {
+        Self { occurred, ..self }
     }
 
     /// Reads what the projection wants from `from` on, to `to` at most, a page at most.
     pub(super) fn read(&self, from: Sequence, to: Sequence) -> Result<Portion, Error> {
-        if to.0 - from.0 < recent::EVENTS_MAX {
+        if self.occurred.is_none() && to.0 - from.0 < recent::EVENTS_MAX {
             let make = |batch: &Batch, next| {
                 let stored = batch.filtered(|event| self.stored.wants(event.event_type, event.stream));
                 self.portion(stored, next, to)
@@ -66,6 +73,10 @@ impl Source {
     }
 
     pub(super) fn portion(&self, batch: Batch, next: Sequence, to: Sequence) -> Portion {
+        let batch = match self.occurred {
+            None => batch,
+            Some(time) => batch.filtered(|event| has_occurred(event, time)),
+        };
         if self.chains.is_empty() {
             return Portion { batch: Arc::new(batch), through: next.previous().min(to), failed: None };
         }
@@ -75,4 +86,9 @@ impl Source {
         let batch = lifted.batch.filtered(|event| is_wanted(event.event_type, event.stream));
         Portion { batch: Arc::new(batch), through, failed: lifted.failed }
     }
+}
+
+/// Whether an event had occurred by that time. An envelope that cannot be read is passed on, to whoever says so.
+fn has_occurred(event: EventRef<'_>, time: Timestamp) -> bool {
+    event.envelope().map_or(true, |envelope| envelope.occurred_at.unwrap_or(event.recorded_at) <= time)
 }

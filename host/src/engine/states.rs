@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::Error;
 use super::catalogue::{Catalogue, sync_parent};
+use super::keep::Schedule;
+use super::{Error, Keep};
 use crate::event::{Digest, Sequence};
 use crate::log::Log;
-use crate::state::Store;
+use crate::state::{self, Snapshots, Store};
 
 /// What the names of files that only their makers need end with; who finds one at the start removes it.
 const SCRATCH: &str = ".scratch.redb";
 
-/// What the names of kept snapshots end with; the catalogue says which are kept.
+/// What the names of snapshots ended with that older versions kept.
 const KEPT: &str = ".kept.redb";
 /// What the names of files end with that were set aside, because they are damaged; nobody reads them again.
 const ASIDE: &str = ".damaged";
@@ -37,6 +38,9 @@ pub(super) struct States {
     scratches: AtomicU64,
     /// The states that were lost and are made anew from the log.
     anew: Mutex<HashMap<PathBuf, Anew>>,
+    /// By projection.
+    snapshots: Mutex<HashMap<String, Arc<Snapshots>>>,
+    schedules: Mutex<HashMap<String, Arc<Schedule>>>,
 }
 
 /// A state that was lost, and is made anew since this process found that out.
@@ -51,7 +55,15 @@ pub(super) struct Anew {
 impl States {
     pub(super) fn new(dir: PathBuf, log: Arc<Log>) -> Self {
         remove_scratches(&dir);
-        Self { dir, log, open: Mutex::default(), scratches: AtomicU64::new(0), anew: Mutex::default() }
+        Self {
+            dir,
+            log,
+            open: Mutex::default(),
+            scratches: AtomicU64::new(0),
+            anew: Mutex::default(),
+            snapshots: Mutex::default(),
+            schedules: Mutex::default(),
+        }
     }
 
     pub(super) fn path(&self, name: &str, identity: Digest) -> PathBuf {
@@ -75,16 +87,20 @@ impl States {
         if let Some(store) = open.get(&path).and_then(Weak::upgrade) {
             return Ok(store);
         }
+        let is_new = !path.exists();
         let opened = self.open_released(&path, identity);
-        let opened = match opened {
+        let (opened, is_new) = match opened {
             Err(Error::State(error)) if error.is_damage() => {
                 let aside = set_aside(&path)?;
                 self.begin_anew(name, &path, format!("{} (it is kept as {})", error.what(), aside.display()));
-                self.open_released(&path, identity)
+                (self.open_released(&path, identity), true)
             }
-            opened => opened,
+            opened => (opened, is_new),
         };
         let store = Arc::new(opened?);
+        if is_new {
+            self.restore(name, identity, &store)?;
+        }
         self.check(name, &store)?;
         open.retain(|_, store| store.strong_count() > 0);
         open.insert(path, Arc::downgrade(&store));
@@ -106,6 +122,7 @@ impl States {
     pub(super) fn empty(&self, name: &str, store: &Store, identity: Digest, why: &str) -> Result<Anew, Error> {
         let path = store.path().to_owned();
         store.begin_anew(identity, self.log.id().0, || set_aside(&path).map(drop))?;
+        self.restore(name, identity, store)?;
         let aside = aside_of(&path);
         Ok(self.begin_anew(name, &path, format!("{why} (it is kept as {})", aside.display())))
     }
@@ -133,41 +150,76 @@ impl States {
         Ok(Arc::new(Store::open(&path, identity, self.log.id().0)?))
     }
 
-    /// A copy of the kept snapshot in a file of its own, to be removed.
-    pub(super) fn scratch_of_kept(&self, name: &str, identity: Digest) -> Result<Scratch, Error> {
-        let (kept, path) = (self.kept_path(name, identity), self.scratch_path(name, identity)?);
-        let copied = std::fs::copy(&kept, &path).map_err(Error::file(&kept));
-        let opened = copied.and_then(|_| Ok(Store::open(&path, identity, self.log.id().0)?));
-        let scratch = opened.inspect_err(|_| drop(std::fs::remove_file(&path)))?;
-        let scratch = Scratch(Arc::new(scratch));
-        self.check(name, &scratch.0)?;
-        Ok(scratch)
-    }
-
-    /// Keeps a scratch as the snapshot of its identity.
-    pub(super) fn keep(&self, name: &str, identity: Digest, scratch: &Scratch) -> Result<(), Error> {
-        let path = self.kept_path(name, identity);
-        std::fs::rename(scratch.0.path(), &path).map_err(Error::file(&path))?;
-        sync_parent(&path).map_err(Error::file(&path))
-    }
-
-    /// Removes the kept snapshots of a projection but for that of one identity.
-    pub(super) fn remove_kept(&self, name: &str, but: Option<&str>) -> Result<(), Error> {
-        let Ok(files) = std::fs::read_dir(self.dir.join(name)) else { return Ok(()) };
-        for file in files.flatten() {
-            let file_name = file.file_name();
-            let Some(identity) = file_name.to_str().and_then(|file_name| file_name.strip_suffix(KEPT)) else {
-                continue;
-            };
-            if Some(identity) != but {
-                remove_if_there(&file.path())?;
+    /// Removes what older versions kept beside the states for verifications.
+    pub(super) fn remove_leftovers(&self, name: &str) {
+        let files = std::fs::read_dir(self.dir.join(name)).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().ends_with(KEPT)) {
+            if let Err(error) = remove_if_there(&file.path()) {
+                tracing::warn!("{error}");
             }
         }
-        Ok(())
     }
 
-    fn kept_path(&self, name: &str, identity: Digest) -> PathBuf {
-        self.dir.join(name).join(format!("{identity}{KEPT}"))
+    /// The snapshots of a projection, if any were ever taken. A file that is damaged is set aside: the log has all of it.
+    pub(super) fn snapshots(&self, name: &str) -> Result<Option<Arc<Snapshots>>, Error> {
+        if !self.snapshots_path(name).exists() {
+            return Ok(None);
+        }
+        self.snapshots_or_new(name).map(Some)
+    }
+
+    /// The same, made if there are none.
+    pub(super) fn snapshots_or_new(&self, name: &str) -> Result<Arc<Snapshots>, Error> {
+        let path = self.snapshots_path(name);
+        make_parent(&path)?;
+        let mut open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshots) = open.get(name) {
+            return Ok(Arc::clone(snapshots));
+        }
+        let opened = match Snapshots::open(&path, self.log.id().0) {
+            Err(state::Error::Snapshots { problem, .. }) => {
+                let aside = set_aside(&path)?;
+                tracing::warn!(
+                    projection = name,
+                    "its snapshots are kept as {} and not used: {problem}",
+                    aside.display()
+                );
+                Snapshots::open(&path, self.log.id().0)
+            }
+            opened => opened,
+        };
+        let snapshots = Arc::new(opened?);
+        open.insert(name.to_owned(), Arc::clone(&snapshots));
+        Ok(snapshots)
+    }
+
+    /// Sets all snapshots of a projection aside: who still reads them reads on.
+    pub(super) fn set_snapshots_aside(&self, name: &str, why: &str) {
+        let mut open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(name);
+        match set_aside(&self.snapshots_path(name)) {
+            Ok(aside) => {
+                let aside = aside.display();
+                tracing::warn!(projection = name, "its snapshots are kept as {aside} and not used: {why}");
+            }
+            Err(error) => tracing::error!(projection = name, "its snapshots cannot be set aside: {error}"),
+        }
+    }
+
+    fn snapshots_path(&self, name: &str) -> PathBuf {
+        self.dir.join(name).join("snapshots.redb")
+    }
+
+    /// What is kept of a projection's past, shared by all that keeps it; sets it.
+    pub(super) fn schedule(&self, name: &str, keep: Keep) -> Arc<Schedule> {
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        let schedule = schedules.entry(name.to_owned()).or_default();
+        schedule.set(keep);
+        Arc::clone(schedule)
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.log
     }
 
     fn scratch_path(&self, name: &str, identity: Digest) -> Result<PathBuf, Error> {
@@ -194,8 +246,7 @@ impl States {
         self.open.lock().expect("no thread panics while it holds the open states").remove(&path);
         self.anew().remove(&path);
         remove_if_there(&aside_of(&path))?;
-        remove_if_there(&path)?;
-        remove_if_there(&self.kept_path(name, identity))
+        remove_if_there(&path)
     }
 
     pub(super) fn remove_all(&self, name: &str) -> Result<(), Error> {
@@ -205,6 +256,7 @@ impl States {
             .expect("no thread panics while it holds the open states")
             .retain(|path, _| !path.starts_with(&dir));
         self.anew().retain(|path, _| !path.starts_with(&dir));
+        drop(self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).remove(name));
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path: dir, source: error }),
             Ok(()) | Err(_) => Ok(()),

@@ -190,6 +190,11 @@ impl Engine {
         }
     }
 
+    /// What served before and has no state any more, the latest first: its identity, and `name@version`.
+    pub fn ran(&self, projection: &Projection) -> Vec<(Digest, String)> {
+        projection.ran.iter().rev().map(|ran| (ran.identity(), self.plugin_name(ran))).collect()
+    }
+
     pub(super) fn plugin_name(&self, deployment: &Deployment) -> String {
         let content = self.hub.catalogue.content();
         let plugin = content.plugins.iter().find(|plugin| plugin.digest == deployment.plugin);

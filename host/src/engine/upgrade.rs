@@ -187,6 +187,7 @@ impl Engine {
         let store = self.hub.states.scratch(name, identity)?;
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
         replay.feed.budget = self.budget(&projection);
+        replay.keeping = Some(self.keeping(&projection, identity));
         let worker = Worker::start(replay, plugin.manifest_shared(), self.duty(&projection, deployment, true, true));
         let worker = Arc::new(worker);
         drop(self.hub.running.insert(key, Arc::clone(&worker)));

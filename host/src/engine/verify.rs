@@ -11,7 +11,7 @@ use super::feed::Stopped;
 use super::probe::{Condition, OtherCode, Probe, SIZES};
 use super::replay::{End, Replay};
 use super::states::Scratch;
-use super::{Deployment, Engine, Error, Kept, Phase, Progress, Share, Sizing};
+use super::{Deployment, Engine, Error, Phase, Progress, Share, Sizing, SnapshotInfo};
 use crate::event::{Digest, Sequence};
 use crate::plugin::Projection;
 pub use difference::Difference;
@@ -32,7 +32,7 @@ pub struct VerifyOptions {
     pub compile_anew: bool,
     /// Replay in large batches by the state's own code, and fold only this share of them once more otherwise.
     pub sample: Option<Share>,
-    /// Start from the kept snapshot; a sample does so by itself.
+    /// Start from the verified snapshot; a sample does so by itself.
     pub from_snapshot: bool,
     /// Keep what was built, if it is what it should be.
     pub keep_snapshot: bool,
@@ -61,7 +61,7 @@ pub struct Verification {
     /// How many batches were folded twice, by both compilations, and came out alike, their fuel too.
     pub batches_twice: u64,
     /// The snapshot that was kept.
-    pub kept: Option<Kept>,
+    pub kept: Option<SnapshotInfo>,
 }
 
 impl Engine {
@@ -126,10 +126,10 @@ impl Engine {
         options: &VerifyOptions,
         target: Sequence,
     ) -> Result<(Scratch, Option<String>), Error> {
-        let is_kept = self.projection(name)?.kept.is_some();
+        let is_kept = self.has_verified(name);
         let mut unused = None;
         if options.from_snapshot || options.sample.is_some() && is_kept {
-            match self.start_from_kept(name, deployment, target) {
+            match self.start_from_verified(name, deployment, target) {
                 Ok(scratch) => return Ok((scratch, None)),
                 Err(why) => unused = Some(why),
             }

@@ -241,6 +241,41 @@ pub struct NewProjection {
     /// What it may use; not limited if left out.
     #[serde(default)]
     pub quota: Option<Quota>,
+    /// What it keeps of its past; as usual if left out.
+    #[serde(default)]
+    pub keep: Option<Keep>,
+}
+
+/// What a projection keeps of its past, beside its state; what is left out or null is as usual. It decides only how fast
+/// the past answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keep {
+    /// Events between two snapshots of its state, 200,000 if left out; none are taken by themselves if it is 0.
+    #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    pub snapshot_every: Option<u64>,
+    /// How many events back from its end a state has its history, 10,000 if left out; none if it is 0.
+    #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    pub history: Option<u64>,
+}
+
+/// A state as it was behind an event, kept.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// Of what made the state.
+    pub identity: String,
+    /// Every event up to this one is in it.
+    pub sequence: u64,
+    /// The log's chain head there.
+    pub chain: String,
+    /// The state digest.
+    pub digest: String,
+    pub entries: u64,
+    /// The size of all keys and values.
+    pub bytes: u64,
+    /// Why it was taken: `schedule` (it goes when it is one of too many), `hand`, or `verified` (built by `verify`).
+    pub occasion: String,
+    pub taken_at: String,
 }
 
 /// What a projection may use; what is left out or null is not limited. Never part of its identity: over quota it only rests.
@@ -352,16 +387,35 @@ pub struct Projection {
     pub building: Option<State>,
     /// The state that served before, for a rollback.
     pub previous: Option<State>,
-    /// The snapshot that is kept for verifications to start from.
-    pub snapshot: Option<KeptSnapshot>,
+    /// What served before and has no state any more, the latest first: its states can be asked for by their identity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ran: Vec<Ran>,
+    /// What is kept of the past.
+    pub past: Kept,
 }
 
-/// A state that was verified and is kept beside the others.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct KeptSnapshot {
-    pub identity: String,
-    pub sequence: u64,
-    pub digest: String,
+/// What a projection has of its past at hand, and what it should keep.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    /// Events between two snapshots; 0 if none are taken.
+    pub snapshot_every: u64,
+    /// How many events back from its end a state has its history.
+    pub history: u64,
+    /// From which event on the readable state can be read without folding anything; absent if it has no history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_from: Option<u64>,
+    /// Snapshots of the readable state.
+    pub snapshots: u64,
+    /// Where the first of them is, and the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots_from: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots_to: Option<u64>,
+    /// Where the one is that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<u64>,
+    /// The file of all snapshots.
+    pub file_bytes: u64,
 }
 
 /// One of a projection's states.
@@ -463,6 +517,9 @@ pub struct Fault {
 pub struct Entry {
     pub key: String,
     pub value: Data,
+    /// Of an entry that was asked for as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
 }
 
 /// Entries in key order.
@@ -474,6 +531,60 @@ pub struct StatePage {
     pub identity: String,
     /// Pass it as `after` to go on; absent at the end.
     pub next: Option<String>,
+    /// Of a state that was asked for as it was. Pass its `sequence` as `as_of` to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
+}
+
+/// Of which time a state is, and what it was made from.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AsOf {
+    /// The event behind which it was asked for.
+    pub sequence: u64,
+    pub identity: String,
+    /// The event behind which it stands: an earlier one if it halted.
+    pub checkpoint: u64,
+    /// Why it stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
+    /// What was at hand: `live`, `history`, `snapshot`, `recent`, or `nothing`.
+    pub origin: String,
+    /// How far that came; all events behind were folded for this.
+    pub from: u64,
+    /// What was nearer and could not be used, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<String>,
+}
+
+/// The values that a key had.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyHistory {
+    pub identity: String,
+    /// The latest first.
+    pub values: Vec<KeyValue>,
+    /// There may be more before this event: pass it as `before` to go on; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// A value of a key, and the event that made it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KeyValue {
+    pub sequence: u64,
+    pub recorded_at: String,
+    pub stream: String,
+    /// As it was appended.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Null where the event deleted the key.
+    pub value: Option<Data>,
+}
+
+/// What served before, and can be asked for by its identity.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Ran {
+    pub identity: String,
+    /// `name@version`, or the digest of a plugin that is no longer installed.
+    pub plugin: String,
 }
 
 /// Two states of a projection beside each other.

@@ -44,6 +44,8 @@ pub enum Code {
     UnknownView,
     UnknownKey,
     UnknownEvent,
+    UnknownIdentity,
+    UnknownSnapshot,
     UnknownToken,
     /// There is nothing that is being built, or that served before.
     NoOtherState,
@@ -75,6 +77,8 @@ impl Code {
             | Self::UnknownView
             | Self::UnknownKey
             | Self::UnknownEvent
+            | Self::UnknownIdentity
+            | Self::UnknownSnapshot
             | Self::UnknownToken => 404,
             Self::MethodNotAllowed => 405,
             Self::NotAcceptable => 406,
@@ -217,7 +221,7 @@ fn code_of(error: &Error) -> Code {
         E::Refused(Refused::TooManyEvents { .. } | Refused::TooLarge { .. }) => Code::TooLarge,
         E::Log(error) => of_log(error),
         E::Commit(error) => of_log(error),
-        E::State(StateError::Unusable { .. })
+        E::State(StateError::Unusable { .. } | StateError::Snapshots { .. })
         | E::Plugin(PluginError::Damaged { .. })
         | E::OtherHistory { .. }
         | E::LogMissing { .. }
@@ -249,7 +253,9 @@ fn code_of(error: &Error) -> Code {
         E::DiskFull { .. } => Code::DiskFull,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
-        E::UnknownEvent { .. } => Code::UnknownEvent,
+        E::UnknownEvent { .. } | E::BeyondHead { .. } => Code::UnknownEvent,
+        E::UnknownIdentity { .. } => Code::UnknownIdentity,
+        E::UnknownSnapshot { .. } => Code::UnknownSnapshot,
         E::Document(_) => Code::InvalidReceipt,
         E::RefusedByProjection { .. } => Code::RefusedByProjection,
         E::ProjectionUnavailable { .. } | E::MadeAnew { .. } => Code::ProjectionUnavailable,
@@ -258,6 +264,8 @@ fn code_of(error: &Error) -> Code {
         E::NotCompared { .. }
         | E::TraceStopped { .. }
         | E::CheckStopped { .. }
+        | E::AsOfStopped { .. }
+        | E::AsOfCancelled { .. }
         | E::InUse { .. }
         | E::WriterStopped => Code::Busy,
     }

@@ -4,6 +4,7 @@ pub(super) mod debug;
 pub(super) mod explain;
 pub(super) mod operate;
 pub(super) mod quarantine;
+pub(super) mod snapshots;
 
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ use super::accept::Form;
 use super::access::Access;
 use super::answer::{blocking, read_json};
 use super::data::Data;
-use super::model::{self, Fault, KeptSnapshot, NewProjection, OnFault, Projection};
+use super::model::{self, Fault, NewProjection, OnFault, Projection, Ran};
 use super::origin::shown_signature;
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
 use super::state;
 use crate::engine::{self, Engine, FaultPolicy, Phase, StateStatus};
-use crate::event::PluginName;
+use crate::event::{Digest, PluginName};
 
 type Answered = Result<Response, Problem>;
 
@@ -56,6 +57,7 @@ pub(super) async fn create(
             memory_bytes: new.memory_bytes,
             sync: new.sync,
             quota: quota(new.quota.unwrap_or_default()),
+            keep: snapshots::keep(new.keep.unwrap_or_default()),
         })?;
         let started = engine.start(&new.name);
         let mut made = shown(engine, &new.name)?;
@@ -180,6 +182,10 @@ fn fault(fault: engine::Fault) -> Fault {
     }
 }
 
+fn ran((identity, plugin): (Digest, String)) -> Ran {
+    Ran { identity: identity.to_string(), plugin }
+}
+
 fn costs(costs: &engine::Costs) -> model::Costs {
     model::Costs {
         calls: costs.calls,
@@ -202,11 +208,8 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         is_serving: status.is_serving,
         building: status.building.as_ref().map(|state| shown_state(engine, state, head)),
         previous: status.previous.as_ref().map(|state| shown_state(engine, state, head)),
-        snapshot: status.projection.kept_snapshot().map(|kept| KeptSnapshot {
-            identity: kept.identity.clone(),
-            sequence: kept.sequence,
-            digest: kept.digest.clone(),
-        }),
+        ran: engine.ran(&status.projection).into_iter().map(ran).collect(),
+        past: snapshots::kept(engine, &status)?,
     })
 }
 

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Host;
-use super::accept::Form;
+use super::accept::LongForm;
 use super::access::Access;
 use super::answer::blocking;
 use super::data::Data;
 use super::model::{Entry, StatePage};
 use super::params::Params;
+use super::past::{self, View};
 use super::problem::{Code, Problem};
-use crate::engine::{self, Engine, ProjectionManifest, Reach, Snapshot};
+use super::{Host, sse};
+use crate::engine::{self, Engine, ProjectionManifest, Reach, Waiting};
 use crate::event::Sequence;
 
 type Answered = Result<Response, Problem>;
@@ -31,19 +34,23 @@ type Answered = Result<Response, Problem>;
         ("after" = Option<String>, Query, description = "Only keys behind this one: `next` of the page before"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 10000, description = "1,000 if left out"),
         ("min_sequence" = Option<u64>, Query, description = "Wait until the state has got to this event of the log"),
-        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out")),
-    responses((status = 200, description = "A page", body = StatePage,
+        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "The state as it was behind this event, or at this RFC 3339 time: behind the last event recorded by then"),
+        ("as_of_occurred" = Option<String>, Query, format = DateTime, description = "Made only of the events that had occurred by then; takes a replay of all"),
+        ("identity" = Option<String>, Query, min_length = 6, max_length = 64, pattern = "^[0-9a-f]+$",
+            description = "Made by what has this identity, or one that begins so: what runs, or served before")),
+    responses((status = 200, description = "A page", content((StatePage), ("text/event-stream")),
             headers(("Polyfold-Checkpoint" = u64, description = "As `checkpoint`"))),
         (status = 404, description = "There is no such projection or view"),
         (status = 504, description = "It is not at `min_sequence`, in time or for good; the detail says where, and why")))]
 pub(super) async fn scan(
     State(host): State<Arc<Host>>,
     access: Access,
-    form: Form,
+    form: LongForm,
     params: Params,
     Path(name): Path<String>,
 ) -> Answered {
-    params.only(&["prefix", "view", "after", "limit", "min_sequence", "timeout"])?;
+    params.only(&[&["prefix", "view", "after", "limit", "min_sequence", "timeout"], &past::NAMES[..]].concat())?;
     let view = params.text("view").map(str::to_owned);
     page(host, access, form, params, name, view).await
 }
@@ -54,26 +61,30 @@ pub(super) async fn scan(
         ("after" = Option<String>, Query, description = "Only keys behind this one: `next` of the page before"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 10000, description = "1,000 if left out"),
         ("min_sequence" = Option<u64>, Query, description = "Wait until the state has got to this event of the log"),
-        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out")),
-    responses((status = 200, description = "A page", body = StatePage,
+        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "The state as it was behind this event, or at this RFC 3339 time: behind the last event recorded by then"),
+        ("as_of_occurred" = Option<String>, Query, format = DateTime, description = "Made only of the events that had occurred by then; takes a replay of all"),
+        ("identity" = Option<String>, Query, min_length = 6, max_length = 64, pattern = "^[0-9a-f]+$",
+            description = "Made by what has this identity, or one that begins so: what runs, or served before")),
+    responses((status = 200, description = "A page", content((StatePage), ("text/event-stream")),
             headers(("Polyfold-Checkpoint" = u64, description = "As `checkpoint`"))),
         (status = 404, description = "There is no such projection or view"),
         (status = 504, description = "It is not at `min_sequence`, in time or for good; the detail says where, and why")))]
 pub(super) async fn view(
     State(host): State<Arc<Host>>,
     access: Access,
-    form: Form,
+    form: LongForm,
     params: Params,
     Path((name, view)): Path<(String, String)>,
 ) -> Answered {
-    params.only(&["after", "limit", "min_sequence", "timeout"])?;
+    params.only(&[&["after", "limit", "min_sequence", "timeout"], &past::NAMES[..]].concat())?;
     page(host, access, form, params, name, Some(view)).await
 }
 
 async fn page(
     host: Arc<Host>,
     access: Access,
-    form: Form,
+    form: LongForm,
     params: Params,
     name: String,
     view: Option<String>,
@@ -82,25 +93,29 @@ async fn page(
     let (prefix, after) =
         (params.text("prefix").unwrap_or_default().to_owned(), params.text("after").map(str::to_owned));
     let asked = name.clone();
-    let page = read(&host, access, &name, &params, move |snapshot| {
-        let own = view.as_ref().map_or(Ok(String::new()), |view| prefix_of(&asked, view, &snapshot.manifest))?;
+    let shown = move |view_of: &View| {
+        let manifest = view_of.manifest();
+        let own = view.as_ref().map_or(Ok(String::new()), |view| prefix_of(&asked, view, manifest))?;
         // Keys begin with both prefixes, so one of the two begins with the other, or there are none.
         let (short, long) = if own.len() < prefix.len() { (&own, &prefix) } else { (&prefix, &own) };
         let mut found = Vec::new();
         if long.starts_with(short.as_str()) {
-            found = snapshot.reader.scan(long, after.as_deref(), limit + 1)?;
+            found = view_of.scan(long, after.as_deref(), limit + 1)?;
         }
         let is_more = found.len() > limit;
         found.truncate(limit);
-        let encoding = snapshot.manifest.state_encoding;
-        let entries =
-            found.iter().map(|(key, value)| Entry { key: key.to_string(), value: Data::value(value, encoding) });
+        let encoding = manifest.state_encoding;
+        let entries = found.iter().map(|(key, value)| Entry {
+            key: key.clone(),
+            value: Data::value(value, encoding),
+            as_of: None,
+        });
         let entries: Vec<_> = entries.collect();
         let next = entries.last().filter(|_| is_more).map(|entry| entry.key.clone());
-        Ok(StatePage { entries, checkpoint: snapshot.visible.0, identity: snapshot.identity.to_string(), next })
-    });
-    let page = page.await?;
-    Ok(at(page.checkpoint, form.answer(StatusCode::OK, &page)))
+        let (checkpoint, identity, as_of) = (view_of.checkpoint(), view_of.identity(), view_of.as_of());
+        Ok(Read { checkpoint, value: StatePage { entries, checkpoint, identity, next, as_of } })
+    };
+    read(host, access, form, (name, params), shown).await
 }
 
 fn prefix_of(name: &str, view: &str, manifest: &ProjectionManifest) -> Result<String, Problem> {
@@ -116,51 +131,85 @@ fn prefix_of(name: &str, view: &str, manifest: &ProjectionManifest) -> Result<St
 #[utoipa::path(get, path = "/projections/{name}/state/{*key}", tag = "state", operation_id = "read_entry",
     params(("name" = String, Path), ("key" = String, Path, description = "The key; a slash may stand as it is"),
         ("min_sequence" = Option<u64>, Query, description = "Wait until the state has got to this event of the log"),
-        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out")),
-    responses((status = 200, description = "The entry", body = Entry,
+        ("timeout" = Option<u64>, Query, minimum = 0, maximum = 60, description = "Seconds to wait at most; 10 if left out"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "The state as it was behind this event, or at this RFC 3339 time: behind the last event recorded by then"),
+        ("as_of_occurred" = Option<String>, Query, format = DateTime, description = "Made only of the events that had occurred by then; takes a replay of all"),
+        ("identity" = Option<String>, Query, min_length = 6, max_length = 64, pattern = "^[0-9a-f]+$",
+            description = "Made by what has this identity, or one that begins so: what runs, or served before")),
+    responses((status = 200, description = "The entry", content((Entry), ("text/event-stream")),
             headers(("Polyfold-Checkpoint" = u64, description = "Everything up to this event of the log is in it"))),
         (status = 404, description = "There is no such projection or entry"),
         (status = 504, description = "It is not at `min_sequence`, in time or for good; the detail says where, and why")))]
 pub(super) async fn get(
     State(host): State<Arc<Host>>,
     access: Access,
-    form: Form,
+    form: LongForm,
     params: Params,
     Path((name, key)): Path<(String, String)>,
 ) -> Answered {
-    params.only(&["min_sequence", "timeout"])?;
+    params.only(&[&["min_sequence", "timeout"], &past::NAMES[..]].concat())?;
     let asked = name.clone();
-    let found = read(&host, access, &name, &params, move |snapshot| {
-        let Some(value) = snapshot.reader.get(&key)? else {
-            return Err(Problem::new(Code::UnknownKey, format!("projection {asked:?} has no entry {key:?}")));
+    let found = move |view: &View| {
+        let Some(value) = view.get(&key)? else {
+            return Err(Problem::new(
+                Code::UnknownKey,
+                format!("projection {asked:?} has no entry {key:?}{}", then(view)),
+            ));
         };
-        let value = Data::value(&value, snapshot.manifest.state_encoding);
-        Ok((Entry { key: key.clone(), value }, snapshot.visible.0))
-    });
-    let (entry, checkpoint) = found.await?;
-    Ok(at(checkpoint, form.answer(StatusCode::OK, &entry)))
+        let value = Data::value(&value, view.manifest().state_encoding);
+        let (key, as_of) = (key.clone(), view.as_of());
+        Ok(Read { checkpoint: view.checkpoint(), value: Entry { key, value, as_of } })
+    };
+    read(host, access, form, (name, params), found).await
 }
 
-fn at(checkpoint: u64, mut response: Response) -> Response {
-    response.headers_mut().insert("polyfold-checkpoint", HeaderValue::from(checkpoint));
+/// When a state was as it is read, in words that follow others.
+fn then(view: &View) -> String {
+    view.as_of().map_or_else(String::new, |as_of| format!(" as of sequence {}", as_of.sequence))
+}
+
+/// What was read, and everything up to which event was in it.
+struct Read<T> {
+    checkpoint: u64,
+    value: T,
+}
+
+impl<T: Serialize> Serialize for Read<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+fn at<T>(read: &Read<T>, mut response: Response) -> Response {
+    response.headers_mut().insert("polyfold-checkpoint", HeaderValue::from(read.checkpoint));
     response
 }
 
-/// Reads a snapshot, when the state has got to `min_sequence`.
-async fn read<T: Send + 'static>(
-    host: &Arc<Host>,
+/// Reads the state as it was, if the request says of which time; else as it is when it has got to `min_sequence`.
+async fn read<T: Serialize + Send + 'static>(
+    host: Arc<Host>,
     access: Access,
-    name: &str,
-    params: &Params,
-    read: impl Fn(&Snapshot) -> Result<T, Problem> + Send + Sync + 'static,
-) -> Result<T, Problem> {
-    let asked = name.to_owned();
-    let found = when_reached(host, name, params, move |engine, wanted| {
+    form: LongForm,
+    (name, params): (String, Params),
+    read: impl Fn(&View) -> Result<Read<T>, Problem> + Send + Sync + 'static,
+) -> Answered {
+    if let Some(as_of) = past::wanted(&params)? {
+        let work = move |engine: &Engine, waiting: &mut Waiting<'_>| {
+            past::read(engine, (&access, &name, &as_of), waiting, &read)
+        };
+        return past::answer(host, form, work, at).await;
+    }
+    let asked = name.clone();
+    let found = when_reached(&host, &name, &params, move |engine, wanted| {
         let snapshot = engine.snapshot(&asked)?;
         access.may_read_projection(&snapshot.manifest)?;
-        if snapshot.visible < wanted { Ok(None) } else { read(&snapshot).map(Some) }
+        if snapshot.visible < wanted { Ok(None) } else { read(&View::Now(Box::new(snapshot))).map(Some) }
     });
-    found.await
+    let found = found.await?;
+    Ok(match form {
+        LongForm::Whole(form) => at(&found, form.answer(StatusCode::OK, &found)),
+        LongForm::Events => sse::response(Body::from(sse::frame("result", &found))),
+    })
 }
 
 /// Reads something when the readable state has got to `min_sequence`, or at once if the request asks for no such thing.
@@ -189,7 +238,7 @@ pub(super) async fn when_reached<T: Send + 'static>(
                 let why = format!("it is at sequence {} and {}", now.visible, now.phase);
                 return Err(not_reached(name, wanted, &why));
             }
-            () = host.service().closing().cancelled() => return Err(super::sse::shutting_down()),
+            () = host.service().closing().cancelled() => return Err(sse::shutting_down()),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use redb::{Durability, ReadableTableMetadata, WriteTransaction};
+use redb::{Durability, ReadableTable as _, ReadableTableMetadata, WriteTransaction};
 
 use super::storage::Storage;
 use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
 use super::tree::{self, Net, TREE};
-use super::{Changes, Error, Marks, ablation, quarantine};
+use super::{Changes, Error, Marks, ablation, history, quarantine};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -52,11 +52,22 @@ impl Store {
             {
                 let mut entries = transaction.open_table(ENTRIES)?;
                 keep_tree(&transaction, &net, upkeep, entries.len()?)?;
+                let before = before(&transaction)?;
+                let recorder = marks.history.map(|commit| history::Recorder::begin(&transaction, commit, before));
+                let mut recorder = recorder.transpose()?;
                 for (key, value) in net {
-                    match value {
+                    let old = match value {
                         Some(value) => entries.insert(key, value)?,
                         None => entries.remove(key)?,
                     };
+                    let old = old.as_ref().map(|old| old.value());
+                    if let Some(recorder) = recorder.as_mut().filter(|_| old != value) {
+                        recorder.changed(key, old)?;
+                    }
+                }
+                match recorder {
+                    Some(recorder) => recorder.finish()?,
+                    None => history::clear(&transaction)?,
                 }
                 let mut rows = transaction.open_table(FAULTS)?;
                 for fault in &marks.faults {
@@ -125,6 +136,13 @@ fn keep_tree(transaction: &WriteTransaction, net: &Net<'_>, upkeep: Upkeep, entr
     }
 }
 
+/// The checkpoint that the commit comes behind.
+fn before(transaction: &WriteTransaction) -> Result<Checkpoint, redb::Error> {
+    let meta = transaction.open_table(META)?;
+    let row = meta.get("checkpoint")?;
+    Ok(row.and_then(|row| Checkpoint::from_bytes(row.value())).unwrap_or_default())
+}
+
 impl Prepared {
     /// Decides for it; durable on return.
     pub fn commit(self, checkpoint: Checkpoint) -> Result<(), Error> {
@@ -153,7 +171,7 @@ fn reopen_after(error: &Error, db: &Storage) {
     // One operation that fails can look like damage, or end in a panic that leaves the storage of no use.
     let may_be_gone = match error {
         Error::Storage { .. } => true,
-        Error::Unusable { .. } => error.is_damage(),
+        Error::Unusable { .. } | Error::Snapshots { .. } => error.is_damage(),
     };
     if may_be_gone && let Err(again) = db.reopen() {
         tracing::error!("a state failed ({error}) and cannot be opened anew: {again}");

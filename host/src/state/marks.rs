@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Costs, Fault, SetAside};
+use super::{Costs, Fault, History, SetAside};
 
 /// What was found out on the way to a checkpoint: it becomes durable with the changes made on that way, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,12 +13,14 @@ pub struct Marks {
     pub set_aside: BTreeMap<String, SetAside>,
     /// What all calls cost up to there; none leaves it as it was.
     pub costs: Option<Costs>,
+    /// How history is kept of what the commit changes; without, all that was kept is dropped.
+    pub history: Option<History>,
 }
 
 impl Marks {
     /// Whether there is nothing that deserves a commit. Costs are written down with whatever does.
     pub fn is_empty(&self) -> bool {
-        let Self { faults, set_aside, costs: _ } = self;
+        let Self { faults, set_aside, costs: _, history: _ } = self;
         faults.is_empty() && set_aside.is_empty()
     }
 }

@@ -7,26 +7,34 @@ use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Changes, Entry, Error, Reader, Totals};
+use super::{Base, Changes, Entry, Error, Reader, Totals};
 
-/// A snapshot of a state and the changes laid over it.
+/// Entries that are read at once on the way through all.
+const PAGE_ENTRIES: usize = 512;
+
+/// A state and the changes laid over it.
 #[derive(Debug)]
 pub struct Overlay {
-    /// None where nothing will ever be on disk.
-    base: Option<Reader>,
+    base: Base,
     committing: Option<Arc<Changes>>,
     /// The lowest has what was kept; above it lies what was begun.
     layers: Vec<Changes>,
 }
 
+impl Default for Overlay {
+    fn default() -> Self {
+        Self::in_memory()
+    }
+}
+
 impl Overlay {
-    pub fn new(base: Reader) -> Self {
-        Self { base: Some(base), committing: None, layers: vec![Changes::default()] }
+    pub fn new(base: impl Into<Base>) -> Self {
+        Self { base: base.into(), committing: None, layers: vec![Changes::default()] }
     }
 
     /// An empty state that has no file.
     pub fn in_memory() -> Self {
-        Self { base: None, committing: None, layers: vec![Changes::default()] }
+        Self::new(Base::Nothing)
     }
 
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -35,7 +43,7 @@ impl Overlay {
                 return Ok(change.map(<[u8]>::to_vec));
             }
         }
-        self.base.as_ref().map_or(Ok(None), |base| base.get(key))
+        self.base.get(key)
     }
 
     pub fn set(&mut self, key: &str, value: Option<Vec<u8>>) {
@@ -48,9 +56,12 @@ impl Overlay {
             Some(after) if after >= prefix => Bound::Excluded(after),
             Some(_) | None => Bound::Included(prefix),
         };
+        self.page(start, prefix, limit)
+    }
+
+    fn page(&self, start: Bound<&str>, prefix: &str, limit: usize) -> Result<Vec<Entry>, Error> {
         let mut layers: Vec<Peekable<_>> = self.downwards().map(|layer| layer.range_from(start).peekable()).collect();
-        let base = self.base.as_ref().map(|base| base.range_from(start)).transpose()?;
-        let mut base = base.into_iter().flatten().peekable();
+        let mut base = self.base.range_from(start)?.peekable();
         let mut entries = Vec::new();
         while entries.len() < limit {
             let from_layers = layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| key.as_str())).min();
@@ -77,6 +88,33 @@ impl Overlay {
             }
         }
         Ok(entries)
+    }
+
+    /// All entries in key order.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Entry, Error>> {
+        self.range_from(Bound::Unbounded)
+    }
+
+    /// The entries from a key on, a page after the other.
+    pub(super) fn range_from<'a>(&'a self, start: Bound<&str>) -> impl Iterator<Item = Result<Entry, Error>> + use<'a> {
+        let mut start = start.map(str::to_owned);
+        let (mut page, mut is_over) = (Vec::new().into_iter(), false);
+        std::iter::from_fn(move || {
+            if page.len() == 0 && !is_over {
+                match self.page(start.as_ref().map(String::as_str), "", PAGE_ENTRIES) {
+                    Ok(entries) => page = entries.into_iter(),
+                    Err(error) => {
+                        is_over = true;
+                        return Some(Err(error));
+                    }
+                }
+                match page.as_slice().last() {
+                    Some((last, _)) => start = Bound::Excluded(last.clone()),
+                    None => is_over = true,
+                }
+            }
+            page.next().map(Ok)
+        })
     }
 
     /// Lays a layer on top: what changes from here on is kept or discarded as a whole.
@@ -164,15 +202,20 @@ impl Overlay {
 
     /// Reads from a newer snapshot, which holds the changes handed out before.
     pub fn rebase(&mut self, base: Reader) {
-        self.base = Some(base);
+        self.base = Base::from(base);
         self.committing = None;
     }
 
     /// What the entries come to without the uppermost layer.
     pub fn totals_below(&self) -> Result<Totals, Error> {
-        let base = self.base.as_ref().map_or(Ok(Totals::default()), Reader::totals)?;
         let levels = self.upwards();
-        (0..levels.len() - 1).try_fold(base, |totals, level| self.grown(totals, &levels, level))
+        (0..levels.len() - 1).try_fold(self.base.totals()?, |totals, level| self.grown(totals, &levels, level))
+    }
+
+    /// What the entries come to, all layers together.
+    pub fn totals(&self) -> Result<Totals, Error> {
+        let levels = self.upwards();
+        (0..levels.len()).try_fold(self.base.totals()?, |totals, level| self.grown(totals, &levels, level))
     }
 
     /// What they come to with it, if without it that is `below`.
@@ -186,7 +229,7 @@ impl Overlay {
             let known = levels[..level].iter().rev().find_map(|below| below.get(key));
             let old = match known {
                 Some(value) => value.map(<[u8]>::len),
-                None => self.base.as_ref().map_or(Ok(None), |base| base.get(key))?.map(|value| value.len()),
+                None => self.base.get(key)?.map(|value| value.len()),
             };
             let size = |value: usize| (key.len() + value) as u64;
             if let Some(old) = old {

@@ -100,7 +100,10 @@ impl Reader {
         self.range_from(Bound::Unbounded)
     }
 
-    pub(super) fn range_from(&self, start: Bound<&str>) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+    pub(super) fn range_from(
+        &self,
+        start: Bound<&str>,
+    ) -> Result<impl Iterator<Item = Result<Entry, Error>> + use<>, Error> {
         let mut range = self.guarded(|| Ok(self.entries.range::<&str>((start, Bound::Unbounded))?))?;
         let (path, db) = (self.path.clone(), Arc::clone(&self.db));
         Ok(std::iter::from_fn(move || {

@@ -10,6 +10,7 @@
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
 //! | `tree` | level and first key | a node of the tree over the entries |
+//! | `history`, `undone` | | what the newest commits changed; see history.rs; absent where none is kept |
 //! | `quarantine` | stream | first sequence set aside, events set aside, last sequence: 3 × 8 bytes little-endian; absent while there is none |
 //!
 //! A commit changes all of them in one transaction; see commit.rs. FORMAT.md says more, for who reads a state without this
@@ -19,7 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
@@ -100,13 +101,17 @@ impl Store {
     }
 
     pub fn reader(&self) -> Result<Reader, Error> {
+        let transaction = guarded(&self.path, || self.db.begin_read())?;
+        self.reader_in(&transaction)
+    }
+
+    pub(super) fn reader_in(&self, transaction: &ReadTransaction) -> Result<Reader, Error> {
         let read = || -> Result<_, redb::Error> {
-            let transaction = self.db.begin_read()?;
             let meta = transaction.open_table(META)?;
             let checkpoint = meta.get("checkpoint")?.map(|bytes| bytes.value().to_vec());
             let tables = (transaction.open_table(ENTRIES)?, transaction.open_table(FAULTS)?);
             let tree = (transaction.open_table(TREE)?, has_tree(&meta)?);
-            Ok((checkpoint, tables, tree, quarantine::open(&transaction)?))
+            Ok((checkpoint, tables, tree, quarantine::open(transaction)?))
         };
         let (checkpoint, (entries, faults), (nodes, has_tree), quarantine) = guarded(&self.path, read)?;
         let checkpoint = match checkpoint {
@@ -187,7 +192,7 @@ impl Checkpoint {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 56] = bytes.try_into().ok()?;
         let number = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().expect("8 of 56 bytes"));
         let chain = Digest(bytes[24..].try_into().expect("32 of 56 bytes"));

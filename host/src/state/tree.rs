@@ -21,8 +21,8 @@ pub use node::Totals;
 pub use proof::{EntryProof, InvalidProof, PROOF_BYTES_MAX, ValueDigest};
 
 pub(super) use build::{Builder, build};
-pub(super) use node::Item;
-pub(super) use rows::TREE;
+pub(super) use node::{Item, Node};
+pub(super) use rows::{TREE, Tree};
 pub(super) use update::{Net, update};
 
 /// 32 levels: to bring about one more than chance does, somebody who chooses the keys has to find a number of them that

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Client, Context, Error, OnFault, quota, status, unsure, wait};
+use super::{Client, Context, Error, OnFault, quota, snapshots, status, unsure, wait};
 use crate::event::PluginName;
 use crate::server::data::Data;
 use crate::server::model::{NewProjection, Projection};
@@ -31,6 +31,8 @@ pub(in crate::cli) struct Create {
     sync: bool,
     #[command(flatten)]
     quota: quota::New,
+    #[command(flatten)]
+    keep: snapshots::KeepArgs,
     /// Only create it; a host builds it by itself, or else the next command that needs its state.
     #[arg(long)]
     no_wait: bool,
@@ -48,6 +50,7 @@ impl Create {
             memory_bytes: self.memory_bytes,
             sync: self.sync,
             quota: Some(self.quota.quota()),
+            keep: Some(self.keep.keep()),
         };
         let created = client.post("/projections", &new).map_err(|error| unsure(error, &name));
         let created: Projection = created?;

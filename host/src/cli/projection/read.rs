@@ -1,17 +1,50 @@
 //! `projection get` and `projection scan`: what a state holds.
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 
 use super::{Client, Context, Error, wait};
 use crate::cli::client::{Query, segment, segments};
-use crate::server::model::{Entry, PluginDetails, Projection, StatePage};
+use crate::cli::output::{count, show};
+use crate::engine::Moment;
+use crate::event::{Sequence, Timestamp};
+use crate::server::model::{AsOf, Entry, PluginDetails, Projection, StatePage};
 use crate::server::problem::Code;
 
 #[derive(Debug, Args)]
 struct Reading {
     /// Read the state as it is, without waiting for it to catch up.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["as_of", "as_of_occurred", "identity"])]
     stale: bool,
+    #[command(flatten)]
+    past: Past,
+}
+
+/// Which of a projection's states over time is read.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct Past {
+    /// Read the state as it was behind this event of the log, or behind the last one recorded by this RFC 3339 time.
+    #[arg(long, value_name = "SEQUENCE|TIME")]
+    as_of: Option<Moment>,
+    /// Read the state made only of what had occurred by then, RFC 3339; takes a replay of all events.
+    #[arg(long, value_name = "TIME")]
+    as_of_occurred: Option<Timestamp>,
+    /// Read the state made by what has this identity (six digits are enough): what runs, or served before.
+    #[arg(long, value_name = "DIGEST")]
+    identity: Option<String>,
+}
+
+impl Past {
+    fn is_asked(&self) -> bool {
+        self.as_of.is_some() || self.as_of_occurred.is_some() || self.identity.is_some()
+    }
+
+    /// The query for it, at the sequence that a page before was of if there was one.
+    fn query(&self, query: Query, sequence: Option<u64>) -> Query {
+        let as_of = sequence.map(|sequence| Moment::Sequence(Sequence(sequence))).or(self.as_of);
+        let query = query.with_some("as_of", as_of).with_some("as_of_occurred", self.as_of_occurred);
+        query.with_some("identity", self.identity.as_deref())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +80,7 @@ const PAGE_ENTRIES: u64 = 1_000;
 impl Reading {
     /// Lets the state catch up before it is read. What cannot is read as it is, with a warning.
     fn prepare(&self, client: &mut Client, context: &mut Context, name: &str) -> Result<(), Error> {
-        if self.stale {
+        if self.stale || self.past.is_asked() {
             return Ok(());
         }
         let readable = wait::for_readers(client, context, name)?.readable;
@@ -56,6 +89,39 @@ impl Reading {
             context.output.warn(&format!("projection {name:?} is {phase}; this is its state at sequence {checkpoint}"));
         }
         Ok(())
+    }
+
+    /// Asks for something of the state, at the sequence that a page before was of if there was one.
+    fn ask<T: DeserializeOwned>(
+        &self,
+        client: &mut Client,
+        context: &mut Context,
+        query: Query,
+        sequence: Option<u64>,
+    ) -> Result<T, Error> {
+        if !self.past.is_asked() {
+            return client.get(query.path());
+        }
+        context.output.flush()?;
+        let bar = context.output.events_bar("as of", 0);
+        let read = client.look(self.past.query(query, sequence).path(), |progress| show(&bar, progress));
+        bar.finish_and_clear();
+        read
+    }
+}
+
+/// Says of which time a state is, and what is out of the ordinary with it.
+fn tell(context: &Context, name: &str, as_of: Option<&AsOf>) {
+    let Some(AsOf { sequence, checkpoint, halted, unused, .. }) = as_of else { return };
+    for what in unused {
+        context.output.warn(&format!("{what}; the state was made without it"));
+    }
+    match halted {
+        Some(why) => {
+            let checkpoint = count(*checkpoint);
+            context.output.warn(&format!("projection {name:?} was {why}; this is its state at sequence {checkpoint}"));
+        }
+        None => context.output.remark(&format!("as of sequence {}", count(*sequence))),
     }
 }
 
@@ -91,7 +157,9 @@ fn holds_text(client: &mut Client, name: &str) -> Result<bool, Error> {
 impl Get {
     pub(super) fn run(self, client: &mut Client, context: &mut Context) -> Result<(), Error> {
         self.reading.prepare(client, context, &self.name)?;
-        let entry: Entry = client.get(&wait::path(&self.name, &format!("/state/{}", segments(&self.key))))?;
+        let query = Query::of(wait::path(&self.name, &format!("/state/{}", segments(&self.key))));
+        let entry: Entry = self.reading.ask(client, context, query, None)?;
+        tell(context, &self.name, entry.as_of.as_ref());
         let mut values = Values::default();
         let text = values.text(client, &self.name, &entry)?;
         context.output.data(&entry, |_| text)
@@ -102,10 +170,14 @@ impl Scan {
     pub(super) fn run(self, client: &mut Client, context: &mut Context) -> Result<(), Error> {
         self.reading.prepare(client, context, &self.name)?;
         let (mut after, mut left) = (self.after.clone(), self.limit);
-        let mut first: Option<(u64, String)> = None;
+        let (mut first, mut sequence): (Option<(u64, String)>, Option<u64>) = (None, None);
         let mut values = Values::default();
         loop {
-            let page = self.page(client, after.as_deref(), left)?;
+            let page = self.page(client, context, (after.as_deref(), sequence), left)?;
+            if first.is_none() {
+                tell(context, &self.name, page.as_of.as_ref());
+                sequence = page.as_of.as_ref().map(|as_of| as_of.sequence);
+            }
             let (checkpoint, identity) = first.get_or_insert_with(|| (page.checkpoint, page.identity.clone()));
             if *identity != page.identity {
                 let text = format!("another state of projection {:?} serves since this began; scan again", self.name);
@@ -133,10 +205,16 @@ impl Scan {
         Ok(())
     }
 
-    fn page(&self, client: &mut Client, after: Option<&str>, limit: u64) -> Result<StatePage, Error> {
+    fn page(
+        &self,
+        client: &mut Client,
+        context: &mut Context,
+        (after, sequence): (Option<&str>, Option<u64>),
+        limit: u64,
+    ) -> Result<StatePage, Error> {
         let query = Query::of(wait::path(&self.name, "/state")).with_some("view", self.view.as_deref());
         let prefix = Some(self.prefix.as_str()).filter(|prefix| !prefix.is_empty());
         let query = query.with_some("prefix", prefix).with_some("after", after);
-        client.get(query.with("limit", limit.clamp(1, PAGE_ENTRIES)).path())
+        self.reading.ask(client, context, query.with("limit", limit.clamp(1, PAGE_ENTRIES)), sequence)
     }
 }

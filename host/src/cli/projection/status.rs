@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::snapshots::at_hand;
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
 use crate::cli::plugin::signer;
-use crate::server::model::{Costs, KeptSnapshot, OnFault, Projection, Quota, Signature, State};
+use crate::server::model::{Costs, Kept, OnFault, Projection, Quota, Ran, Signature, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
@@ -35,7 +36,9 @@ struct Row {
     set_aside: u64,
     redriven: Option<u64>,
     probed: u64,
-    snapshot: Option<KeptSnapshot>,
+    past: Kept,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ran: Vec<Ran>,
     entries: u64,
     state_bytes: u64,
     file_bytes: u64,
@@ -70,8 +73,8 @@ impl Beside {
 impl From<Projection> for Row {
     fn from(projection: Projection) -> Self {
         let phase = wait::phase(&projection.readable);
-        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, snapshot, quota } =
-            projection;
+        let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, .. } = projection;
+        let Projection { past, quota, ran, .. } = projection;
         Self {
             name,
             plugin: readable.plugin,
@@ -98,7 +101,8 @@ impl From<Projection> for Row {
             set_aside: readable.set_aside,
             redriven: readable.redriven,
             probed: readable.probed,
-            snapshot,
+            past,
+            ran,
             entries: readable.entries,
             state_bytes: readable.state_bytes,
             file_bytes: readable.file_bytes,
@@ -152,17 +156,23 @@ fn long(row: &Row) -> String {
         ("quota", quota(&row.quota).unwrap_or_else(|| "-".to_owned())),
         ("faults", format!("{}, on fault {on_fault}", count(row.faults))),
         ("entries", format!("{}, {}, file {}", count(row.entries), size(row.state_bytes), size(row.file_bytes))),
+        ("past", at_hand(&row.past)),
     ];
-    let snapshot = row.snapshot.as_ref().map(|kept| format!("verified and kept at sequence {}", count(kept.sequence)));
     let probed = (row.probed > 0).then(|| format!("{}, all alike", batches(row.probed)));
     let others = [
         ("quarantine", quarantined(row.quarantined, row.set_aside)),
         ("redriven", redriven(row.redriven)),
         ("probed", probed),
-        ("snapshot", snapshot),
+        ("ran before", ran(&row.ran)),
     ];
     let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
     rows.into_iter().chain(others).map(|(name, value)| format!("{name:<11} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What served before, if anything did.
+fn ran(ran: &[Ran]) -> Option<String> {
+    let each = |ran: &Ran| format!("{} {}", ran.plugin, ran.identity.get(..12).unwrap_or(&ran.identity));
+    (!ran.is_empty()).then(|| ran.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
 /// So many batches.

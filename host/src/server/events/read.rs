@@ -8,8 +8,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use super::select::{Bounds, Looked, NAMES, Selection};
-use crate::engine::{self, Chains, Engine, event_to_json};
+use super::select::{Bounds, Looked, NAMES, Selection, first_behind};
+use crate::engine::{self, Chains, Engine, Moment, event_to_json};
 use crate::event::{EventRef, Sequence, StreamName, Version};
 use crate::server::Host;
 use crate::server::accept::{Form, LINES, PageForm};
@@ -44,6 +44,7 @@ const EXPORT: Bounds = Bounds { events: 512, bytes: 128 << 10 };
         ("type" = Option<Vec<String>>, Query, description = "Only of these types; with `upcast` those that they end up with"),
         ("recorded_since" = Option<String>, Query, format = DateTime, description = "Only recorded then or later"),
         ("recorded_until" = Option<String>, Query, format = DateTime, description = "Only recorded before"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out")),
     responses((status = 200, description = "A page, or lines", content((EventPage), (String = "application/x-ndjson")))))]
 pub(in crate::server) async fn events(
@@ -161,6 +162,7 @@ fn export(host: Arc<Host>, mut selection: Selection, limit: Option<usize>) -> Re
             description = "`category/name`; a slash may stand as it is"),
         ("since" = Option<u64>, Query, description = "Only events behind this version"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "Events of a page; 100 if left out"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "The stream as it was behind this event of the log, or at this RFC 3339 time"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out")),
     responses((status = 200, description = "A page", body = StreamPage)))]
 pub(in crate::server) async fn stream(
@@ -170,18 +172,23 @@ pub(in crate::server) async fn stream(
     params: Params,
     Path(stream): Path<String>,
 ) -> Result<Response, Problem> {
-    params.only(&["since", "limit", "upcast"])?;
+    params.only(&["since", "limit", "as_of", "upcast"])?;
     let stream = StreamName::new(stream).map_err(|error| invalid(error.to_string()))?;
     access.may_read_stream(stream.as_str())?;
     let since = Version(params.parsed("since")?.unwrap_or(0));
     let (limit, upcast) = (params.limit(100, 1_000)?, params.flag("upcast", false)?);
+    let as_of: Option<Moment> = params.parsed("as_of")?;
     let read = blocking(&host, move |engine| {
         let chains: Arc<Chains> = if upcast { engine.chains()? } else { Arc::default() };
         let reader = engine.log().reader()?;
-        let version = reader.stream_version(&stream)?;
+        let version = match as_of.map(|moment| engine.sequence_as_of(moment)).transpose()? {
+            None => reader.stream_version(&stream)?,
+            Some(sequence) => Version(first_behind(&reader, &stream, sequence)?.0 - 1),
+        };
         let mut page = StreamPage { stream: stream.to_string(), version: version.0, events: Vec::new(), next: since.0 };
         if since < version {
-            let batch = reader.read_stream(&stream, since.next(), limit, PAGE_BYTES)?;
+            let wanted = limit.min(usize::try_from(version.0 - since.0).unwrap_or(usize::MAX));
+            let batch = reader.read_stream(&stream, since.next(), wanted, PAGE_BYTES)?;
             page.next = batch.rows().last().map_or(since.0, |row| row.version.0);
             let lifted = chains.lift(batch);
             page.events = lifted.batch.iter().map(shown).collect::<Result<_, _>>()?;

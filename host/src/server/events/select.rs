@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::engine::{self, Engine, Query};
+use crate::engine::{self, Engine, Moment, Query};
 use crate::event::{EventRef, Filter, Sequence, StreamName, Timestamp, Version};
 use crate::server::access::Access;
 use crate::server::params::Params;
 use crate::server::problem::Problem;
 
 /// The query of every route that selects events.
-pub(super) const NAMES: [&str; 8] =
-    ["since", "to", "stream", "category", "type", "recorded_since", "recorded_until", "upcast"];
+pub(super) const NAMES: [&str; 9] =
+    ["since", "to", "stream", "category", "type", "recorded_since", "recorded_until", "as_of", "upcast"];
 
 #[derive(Clone, Debug)]
 pub(super) struct Selection {
@@ -21,6 +21,7 @@ pub(super) struct Selection {
     filter: Filter,
     recorded_since: Option<Timestamp>,
     recorded_until: Option<Timestamp>,
+    as_of: Option<Moment>,
     upcast: bool,
 }
 
@@ -57,6 +58,7 @@ impl Selection {
             filter: access.filter(asked)?,
             recorded_since: params.parsed("recorded_since")?,
             recorded_until: params.parsed("recorded_until")?,
+            as_of: params.parsed("as_of")?,
             upcast: params.flag("upcast", false)?,
         })
     }
@@ -73,9 +75,10 @@ impl Selection {
         let head = reader.head().sequence;
         let first = self.recorded_since.map(|time| reader.sequence_at(time)).transpose()?;
         let before = self.recorded_until.map(|time| reader.sequence_at(time)).transpose()?;
-        let ends = [Some(head), before.map(Sequence::previous), self.to];
+        let as_of = self.as_of.map(|moment| engine.sequence_as_of(moment)).transpose()?;
+        let ends = [Some(head), before.map(Sequence::previous), self.to, as_of];
         let end = ends.into_iter().flatten().min().unwrap_or(head);
-        let is_closed = end < head || self.to == Some(end);
+        let is_closed = end < head || self.to == Some(end) || as_of.is_some();
         let chains = if self.upcast { engine.chains()? } else { Arc::default() };
         let mut from = Sequence(since.0.saturating_add(1)).max(first.unwrap_or(Sequence::FIRST));
         let (mut events, mut bytes) = (0, 0);
@@ -113,18 +116,28 @@ impl Selection {
         end: Sequence,
         events_max: usize,
     ) -> Result<(crate::event::Batch, Sequence), Problem> {
-        let (mut low, mut high) = (1, reader.stream_version(stream)?.0 + 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let found = reader.read_stream(stream, Version(middle), 1, 1)?;
-            let is_before = found.rows().first().is_some_and(|row| row.sequence < from);
-            if is_before { low = middle + 1 } else { high = middle }
-        }
-        let batch = reader.read_stream(stream, Version(low), events_max, 4 << 20)?;
+        let low = first_behind(reader, stream, from.previous())?;
+        let batch = reader.read_stream(stream, low, events_max, 4 << 20)?;
         let next = match batch.rows().last() {
             Some(last) if last.sequence <= end => last.sequence.next(),
             Some(_) | None => end.next(),
         };
         Ok((batch.filtered(|event| event.sequence <= end), next))
     }
+}
+
+/// The version of a stream's first event behind a sequence; one past its last where there is none.
+pub(super) fn first_behind(
+    reader: &engine::LogReader,
+    stream: &StreamName,
+    sequence: Sequence,
+) -> Result<Version, Problem> {
+    let (mut low, mut high) = (1, reader.stream_version(stream)?.0 + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found = reader.read_stream(stream, Version(middle), 1, 1)?;
+        let is_before = found.rows().first().is_some_and(|row| row.sequence <= sequence);
+        if is_before { low = middle + 1 } else { high = middle }
+    }
+    Ok(Version(low))
 }

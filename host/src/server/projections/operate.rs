@@ -101,7 +101,7 @@ pub(in crate::server) async fn verify(
             from: found.from.0,
             batches_twice: found.batches_twice,
             snapshot_unused: found.snapshot_unused,
-            kept: found.kept.map(|kept| kept.sequence),
+            kept: found.kept.map(|kept| kept.sequence.0),
         })
     });
     Ok(verified.await)

@@ -53,21 +53,24 @@ impl Item {
 }
 
 impl Node {
+    /// See the constant of that name.
+    pub(in crate::state) const ITEMS_MAX: usize = ITEMS_MAX;
+
     /// What an empty state has.
     pub(super) const EMPTY: Self = Self { level: 0, items: Vec::new() };
 
     /// Empty for the node of an empty state.
-    pub(super) fn first_key(&self) -> &str {
+    pub(in crate::state) fn first_key(&self) -> &str {
         self.items.first().map_or("", |item| &item.key)
     }
 
     /// What is below; none where the sums are more than anything can be.
-    pub(super) fn totals(&self) -> Option<Totals> {
+    pub(in crate::state) fn totals(&self) -> Option<Totals> {
         self.items.iter().try_fold(Totals::default(), |sum, item| sum.plus(item.totals))
     }
 
     /// The item where a key is, or under which it would be.
-    pub(super) fn position(&self, key: &str) -> usize {
+    pub(in crate::state) fn position(&self, key: &str) -> usize {
         self.items.partition_point(|item| item.key.as_str() <= key).saturating_sub(1)
     }
 
@@ -76,7 +79,7 @@ impl Node {
         self.items.get(self.position(key)).filter(|item| item.key == key)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::state) fn encode(&self) -> Vec<u8> {
         let size = self.items.iter().map(|item| ITEM_BYTES + item.key.len()).sum::<usize>();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + size);
         bytes.push(self.level);
@@ -92,7 +95,7 @@ impl Node {
     }
 
     /// None for what no node is encoded as: each node has one encoding.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(in crate::state) fn decode(bytes: &[u8]) -> Option<Self> {
         let (&[level, count], mut rest) = bytes.split_first_chunk()?;
         if usize::from(count) > ITEMS_MAX || usize::from(level) >= super::LEVELS_MAX || (count == 0 && level > 0) {
             return None;
@@ -116,7 +119,7 @@ impl Node {
     }
 
     /// What the level above has of it, whose encoding is this.
-    pub(super) fn summary(&self, encoding: &[u8]) -> Item {
+    pub(in crate::state) fn summary(&self, encoding: &[u8]) -> Item {
         let totals = self.totals().expect("a state has less than 2^64 bytes");
         Item { key: self.first_key().to_owned(), digest: digest(encoding), totals }
     }

@@ -13,16 +13,16 @@ pub(in crate::state) type NodeTable<'a> = Table<'a, (u8, &'static str), &'static
 
 /// A table of nodes.
 #[derive(Debug)]
-pub(super) struct Tree<'a, T>(pub &'a T);
+pub(in crate::state) struct Tree<'a, T>(pub &'a T);
 
 impl<T: ReadableTable<(u8, &'static str), &'static [u8]>> Tree<'_, T> {
     /// That of an empty state where there is none.
-    pub(super) fn root(&self) -> Result<Node, redb::Error> {
+    pub(in crate::state) fn root(&self) -> Result<Node, redb::Error> {
         self.0.last()?.map_or(Ok(Node::EMPTY), |(_, row)| decode(row.value()))
     }
 
     /// The node that begins with that key.
-    pub(super) fn at(&self, level: u8, key: &str) -> Result<Node, redb::Error> {
+    pub(in crate::state) fn at(&self, level: u8, key: &str) -> Result<Node, redb::Error> {
         let row = self.0.get((level, key))?.ok_or_else(damaged)?;
         decode(row.value())
     }

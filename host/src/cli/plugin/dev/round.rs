@@ -118,6 +118,7 @@ fn run(
             memory_bytes: None,
             sync: false,
             quota: None,
+            keep: None,
         };
         let _: Projection = client.post("/projections", &new)?;
         wait::for_one(client, context, name)?
