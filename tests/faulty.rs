@@ -77,7 +77,8 @@ fn a_stream_in_quarantine_is_shown_and_redriven_by_an_upgrade() {
             fuel
             quota       -
             faults      1, on fault quarantine
-            entries     3, 40 B, file 56.00 KiB
+            entries     3, 40 B, file 64.00 KiB
+            past        history from sequence 0 on
             quarantine  1 stream, 2 events set aside
             exit 0
             $ projection faults journal
@@ -208,7 +209,7 @@ fn a_state_is_verified_by_samples_and_from_a_kept_snapshot() {
         "#]],
     );
     let status = environment.ok(&["projection", "status", "journal"]);
-    assert!(status.contains("snapshot    verified and kept at sequence 5"), "{status}");
+    assert!(status.contains("1 snapshot at 5, verified at 5"), "{status}");
 }
 
 #[test]

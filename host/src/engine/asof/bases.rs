@@ -89,7 +89,7 @@ impl Engine {
         });
         let nearest = [live, recent].into_iter().flatten().max_by_key(Start::sequence).unwrap_or_default();
         let is_near = sought.sequence.0 - nearest.sequence().0 <= NEAR_EVENTS;
-        if is_near && nearest.origin != Origin::Nothing {
+        if is_near && matches!(nearest.origin, Origin::Live | Origin::History) {
             return Ok(Start { unused, ..nearest });
         }
         let snapshot = self.snapshot_behind(sought, nearest.sequence(), &mut note);
