@@ -7,7 +7,8 @@
 //! | text, array, object, true, false, null | the same |
 //!
 //! The way back follows RFC 8949 §6.1: byte strings become base64url text without padding, NaN and the infinities
-//! become null, tags are dropped, and a map's key that is no text becomes the text of its JSON. So JSON survives the
+//! become null, tags are dropped, and a map's key that is no text becomes the text of its JSON, in which an array, map or
+//! tag that is a key becomes base64url text of its CBOR. So JSON survives the
 //! way through CBOR and back, up to white space, the order of keys and the spelling of floats.
 
 mod canonical;
@@ -120,6 +121,16 @@ mod tests {
 
     fn unhex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn maps_as_keys_of_maps_have_a_text_that_is_no_longer_than_they_are_deep() {
+        // {{1: 2}: 3}, and {{{1: 2}: 3}: 4}.
+        assert_eq!(to_json(&unhex("a1a1010203")).unwrap(), r#"{"{\"1\":2}":3}"#);
+        assert_eq!(to_json(&unhex("a1a1a101020304")).unwrap(), r#"{"{\"oQEC\":3}":4}"#);
+        let deep = [vec![0xa1; 100], vec![0], vec![0; 100]].concat();
+        let payload = from_cbor(&deep).unwrap();
+        assert!(to_json(payload.as_bytes()).unwrap().len() < 400);
     }
 
     /// The examples of RFC 8949, appendix A, that JSON can say.

@@ -4,8 +4,20 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ciborium::Value;
 
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Data,
+    /// In a map's key, which is a text already.
+    Key,
+}
+
 /// Appends the JSON text of `value`.
 pub(super) fn write(value: &Value, out: &mut String) {
+    write_at(Place::Data, value, out);
+}
+
+fn write_at(place: Place, value: &Value, out: &mut String) {
     match value {
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
@@ -19,7 +31,7 @@ pub(super) fn write(value: &Value, out: &mut String) {
                 if index > 0 {
                     out.push(',');
                 }
-                write(item, out);
+                write_at(place, item, out);
             }
             out.push(']');
         }
@@ -29,23 +41,30 @@ pub(super) fn write(value: &Value, out: &mut String) {
                 if index > 0 {
                     out.push(',');
                 }
-                write_key(key, out);
+                write_key(place, key, out);
                 out.push(':');
-                write(value, out);
+                write_at(place, value, out);
             }
             out.push('}');
         }
-        Value::Tag(_, content) => write(content, out),
+        Value::Tag(_, content) => write_at(place, content, out),
         _ => out.push_str("null"),
     }
 }
 
-fn write_key(key: &Value, out: &mut String) {
+/// A text in a text doubles its backslashes, so maps as keys of maps as keys would grow without bound: within a key,
+/// such a key is shown by its bytes.
+fn write_key(place: Place, key: &Value, out: &mut String) {
     match key {
         Value::Text(text) => write_text(text, out),
+        Value::Array(_) | Value::Map(_) | Value::Tag(..) if place == Place::Key => {
+            let mut bytes = Vec::new();
+            ciborium::into_writer(key, &mut bytes).expect("writing to memory cannot fail");
+            write_text(&URL_SAFE_NO_PAD.encode(bytes), out);
+        }
         other => {
             let mut text = String::new();
-            write(other, &mut text);
+            write_at(Place::Key, other, &mut text);
             write_text(&text, out);
         }
     }
