@@ -16,6 +16,7 @@
 //! ```
 
 mod append;
+mod backup;
 mod catalogue;
 mod code;
 mod compare;
@@ -67,6 +68,12 @@ mod verify;
 mod worker;
 
 pub use append::Ticket;
+pub use backup::{
+    BackupError, BackupRequest, BackupWriter, Generation, HostKeyToo, Keep, KnownState, LastBlock,
+    MEDIA_TYPE as BACKUP_STREAM, Made as MadeBackup, Part, Reached, Restore, Restored, SavedFile, SavedLog,
+    SavedPlugin, SavedState, Shape as BackupShape, Since, Until, VerifiedBackup, list_backup, problem_frame,
+    verify_backup,
+};
 pub use catalogue::{FaultPolicy, InstalledPlugin, Kept, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};

@@ -3,6 +3,7 @@
 
 mod changes;
 mod commit;
+mod copy;
 mod costs;
 mod digest;
 mod marks;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use changes::Changes;
 pub use commit::Prepared;
+pub use copy::Copy;
 pub use costs::{CallCost, Costs};
 pub use digest::StateDigest;
 pub use marks::Marks;

@@ -36,6 +36,20 @@ impl fmt::Display for LogId {
     }
 }
 
+/// A text that is no log's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the id of a log")]
+pub struct ParseLogIdError(String);
+
+impl std::str::FromStr for LogId {
+    type Err = ParseLogIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseLogIdError> {
+        let id = uuid::Uuid::parse_str(text).map_err(|_| ParseLogIdError(text.to_owned()))?;
+        Ok(Self(*id.as_bytes()))
+    }
+}
+
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

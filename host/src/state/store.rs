@@ -174,7 +174,7 @@ impl Checkpoint {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 56] = bytes.try_into().ok()?;
         let number = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().expect("8 of 56 bytes"));
         let chain = Digest(bytes[24..].try_into().expect("32 of 56 bytes"));
