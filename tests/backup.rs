@@ -44,16 +44,18 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Sizes and the day's chain, which differ from run to run.
+/// What a command says without sizes, which differ from run to run.
 fn without_sizes(said: &str) -> String {
-    let mut words: Vec<&str> = Vec::new();
+    let mut words: Vec<String> = Vec::new();
     for word in said.split(' ') {
-        let is_unit = ["B", "KiB", "MiB"].iter().any(|unit| word.trim_end_matches([',', ';']) == *unit);
+        let unit = word.trim_end_matches([',', ';']);
+        let is_number = words.last().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
         match words.last_mut() {
-            Some(last) if is_unit && last.starts_with(|c: char| c.is_ascii_digit()) => *last = "SIZE",
-            _ => {}
+            Some(last) if is_number && ["B", "KiB", "MiB"].contains(&unit) => {
+                *last = format!("SIZE{}", &word[unit.len()..])
+            }
+            _ => words.push(word.to_owned()),
         }
-        words.push(word);
     }
     words.join(" ")
 }
@@ -78,6 +80,23 @@ fn a_directory_is_backed_up_deleted_and_restored() {
         made.run(&["restore", "safe"]),
     ];
     expect![[r#"
+        generation 1 in safe: the log up to sequence 2,000, chain head DIGEST; 2 plugins, 0 states, host key; SIZE, SIZE of it new
+        exit 0
+        generation 2 in safe: the log up to sequence 2,000, chain head DIGEST; 2 plugins, 0 states, host key; SIZE, SIZE of it new
+        exit 0
+        1  TIME  sequence 2,000, chain head DIGEST  SIZE, SIZE new  2 plugins, 0 states, host key
+        2  TIME  sequence 2,000, chain head DIGEST  SIZE, SIZE new  2 plugins, 0 states, host key
+        exit 0
+        the backup is sound: 2 generations, 8 files, SIZE; the log ends at sequence 2,000, chain head DIGEST
+        exit 0
+        generation 1 in safe.polyfold: the log up to sequence 2,000, chain head DIGEST; 2 plugins, 1 state, host key; SIZE, SIZE of it new
+        exit 0
+        ! error: safe.polyfold exists already; name another file, or remove it first
+        exit 4
+        the backup is sound: 1 generation, 8 files, SIZE; the log ends at sequence 2,000, chain head DIGEST
+        exit 0
+        ! error: data directory DATA is not empty; restore into one that is empty or does not exist
+        exit 4
     "#]]
     .assert_eq(&without_sizes(&said.concat()));
     for (backup, dir) in [("safe", "one"), ("safe.polyfold", "two")] {
@@ -96,7 +115,8 @@ fn a_directory_is_backed_up_deleted_and_restored() {
         assert_eq!(made.ok(&["--data-dir", text(&dir), "receipt", "key"]), key);
         assert_eq!(json(&["token", "list"])["id"], token["id"]);
         assert_eq!(json(&["projection", "verify", "on-time"])["digest"], state["digest"]);
-        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.join("host-key")).unwrap().permissions());
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.join("host-key")).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
         made.restored(&dir, &["append", "order/1", "order.placed", "{}"]);
         json(&["log", "verify"]);
@@ -129,7 +149,8 @@ fn a_remote_client_gets_everything_but_the_host_key_and_only_with_the_right_toke
     });
     let server = Server::start(&made, &["--require-token"]);
     let ask = |token: &str| {
-        let head = "POST /backup HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n";
+        let head =
+            "POST /backup HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-type: application/json\r\n";
         server.raw(format!("{head}authorization: Bearer {token}\r\ncontent-length: 2\r\n\r\n{{}}").as_bytes())
     };
     let refused = ask(&read);

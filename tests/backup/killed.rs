@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::text;
 use crate::program::Environment;
 
-const KILLS: usize = 8;
-const EVENTS: usize = 30_000;
+const KILLS: usize = 6;
+const EVENTS: usize = 12_000;
 
 /// Runs a command and kills it after a while; says whether it was still at work.
 fn kill(environment: &Environment, arguments: &[&str], after: Duration) -> bool {

@@ -11,6 +11,7 @@
 )]
 
 mod append;
+mod backup;
 mod child;
 mod data;
 mod languages;
@@ -31,7 +32,7 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
@@ -41,6 +42,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
+    ("backup", backup::run),
 ];
 
 fn main() {

@@ -9,11 +9,11 @@ use crate::{log, state};
 pub enum BackupError {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{}: the disk is full; make room and run it again, it goes on where it was", path.display())]
+    #[error("{}: the disk is full; make room and run it again", path.display())]
     DiskFull { path: PathBuf },
     #[error("{} is no backup: {why}; name one that `polyfold backup` made", path.display())]
     NotABackup { path: PathBuf, why: String },
-    #[error("{} exists already and is no backup directory; name another file, or remove it first", path.display())]
+    #[error("{} exists already; name another file, or remove it first", path.display())]
     Exists { path: PathBuf },
     #[error("{} holds other files; name an empty directory, or one that does not exist yet", path.display())]
     OtherFiles { path: PathBuf },

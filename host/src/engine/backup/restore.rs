@@ -65,8 +65,16 @@ pub struct Restored {
 }
 
 impl Restore<'_> {
-    /// Calls `watch` with the last event restored, and the last to come.
+    /// Calls `watch` with the last event restored, and the last to come. What fails leaves nothing behind.
     pub fn run(&self, watch: &mut dyn FnMut(u64, u64)) -> Result<Restored, BackupError> {
+        self.restore(watch).map_err(|error| match error {
+            BackupError::Log(error) if error.is_disk_full() => BackupError::DiskFull { path: self.dir.to_owned() },
+            BackupError::State(error) if error.is_disk_full() => BackupError::DiskFull { path: self.dir.to_owned() },
+            other => other,
+        })
+    }
+
+    fn restore(&self, watch: &mut dyn FnMut(u64, u64)) -> Result<Restored, BackupError> {
         let place = Place::to_read(self.backup)?;
         let marked = log_id(&place)?;
         let generation = self.choose(&place)?;
@@ -379,9 +387,15 @@ impl Work {
             ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => BackupError::MountPoint { path: dir.to_owned() },
             _ => BackupError::file(dir)(source),
         })?;
-        sync_folder(parent_of(dir))?;
-        // It is empty now; that it stays hurts nobody.
-        drop(std::fs::remove_dir(&self.outer));
-        Ok(())
+        sync_folder(parent_of(dir))
+    }
+}
+
+impl Drop for Work {
+    /// What failed takes no room; what is there under its own name is no longer in here.
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.outer) {
+            tracing::warn!("{}: {error}", self.outer.display());
+        }
     }
 }
