@@ -476,3 +476,41 @@ fn a_directory_in_use_is_said_to_be() {
         "! error: data directory DATA is in use by process PID; wait until it is done, or use another --data-dir\nexit 6\n"
     );
 }
+
+#[test]
+fn names_that_nothing_can_have_are_wrong_usage() {
+    let environment = Environment::new();
+    let long = "x".repeat(100_000);
+    for arguments in [
+        &["projection", "get", "sums", ""][..],
+        &["projection", "prove", "", "key"],
+        &["plugin", "inspect", ""],
+        &["trust", "remove", ""],
+        &["projection", "status", &long],
+        &["projection", "receipt", &long],
+        &["plugin", "remove", &long],
+    ] {
+        let output = environment.output(arguments, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let (is_long, subcommand) = (arguments.contains(&long.as_str()), &arguments[..2]);
+        assert_eq!(output.status.code(), Some(2), "{subcommand:?}: {said}");
+        assert!(
+            said.contains(if is_long { "longer than anything is named" } else { "is empty" }),
+            "{subcommand:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_new_data_directory_is_its_owners_alone_and_one_that_is_there_stays_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (new, open) = (folder.path().join("made/by/it"), folder.path().join("open"));
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for dir in [&new, &open] {
+        drop(Engine::open(dir, &Options::default()).unwrap());
+    }
+    assert_eq!((mode(&new), mode(&open)), (0o700, 0o755));
+}

@@ -124,6 +124,7 @@ impl Context {
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
     let typed = Arguments::command().get_matches();
+    refuse_empty(&Arguments::command(), &typed);
     let arguments = Arguments::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
     let mut output = Output::new(arguments.json, arguments.quiet);
     let service = match &arguments.command {
@@ -147,6 +148,23 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.output.fail(&error),
+    }
+}
+
+/// Nothing that is named has an empty name.
+fn refuse_empty(command: &clap::Command, typed: &clap::ArgMatches) {
+    for argument in command.get_positionals() {
+        let values = typed.get_raw(argument.get_id().as_str()).into_iter().flatten();
+        if values.into_iter().any(std::ffi::OsStr::is_empty) {
+            let name = argument.get_value_names().and_then(|names| names.first()).map_or("it", |name| name.as_str());
+            let why = format!("{name} is empty; nothing has an empty name");
+            Arguments::command().error(clap::error::ErrorKind::InvalidValue, why).exit();
+        }
+    }
+    if let Some((name, typed)) = typed.subcommand()
+        && let Some(command) = command.find_subcommand(name)
+    {
+        refuse_empty(command, typed);
     }
 }
 

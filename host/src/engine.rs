@@ -212,6 +212,17 @@ impl Drop for Engine {
     }
 }
 
+/// Makes a directory, where there is none, for its owner alone. Who opened up one that is there meant it.
+fn make_private(dir: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    if let Some(parent) = dir.parent() {
+        builder.create(parent).map_err(Error::file(parent))?;
+    }
+    builder.mode(0o700).create(dir).map_err(Error::file(dir))
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Engine(log {})", self.hub.log.id())
@@ -222,7 +233,7 @@ impl Engine {
     /// Opens a data directory, making it where there is none. No projection runs until it is started, but for those that
     /// every append has to reach.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, Error> {
-        std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
+        make_private(dir)?;
         let lock = Lock::acquire(dir, options.lock_wait, &options.holder)?;
         let (log, file) = (dir.join("log.redb"), dir.join("catalogue.json"));
         let catalogue = Catalogue::open(&file)?;

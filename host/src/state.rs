@@ -1,6 +1,8 @@
 //! A projection's state on disk: entries, the tree over them, checkpoint and faults in one redb file. Only this floor knows
 //! its tables.
 
+#[doc(hidden)]
+pub mod ablation;
 mod changes;
 mod commit;
 mod copy;

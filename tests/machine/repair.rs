@@ -15,7 +15,15 @@ fn states(copy: &Copy, projection: &str) -> Vec<std::path::PathBuf> {
 fn a_damaged_state_is_set_aside_and_made_anew_with_a_warning() {
     let (whole, copy) = (Copy::new(), Copy::new());
     let digest = whole.open().digest("on-time");
-    for damage in [|bytes: &mut Vec<u8>| bytes.truncate(5_000), |bytes: &mut Vec<u8>| bytes.fill(7)] {
+    let damages: [fn(&mut Vec<u8>); 6] = [
+        |bytes| bytes.truncate(5_000),
+        |bytes| bytes.truncate(100),
+        |bytes| bytes.truncate(8_192),
+        |bytes| bytes.truncate(bytes.len() / 2),
+        Vec::clear,
+        |bytes| bytes.fill(7),
+    ];
+    for damage in damages {
         let path = states(&copy, "on-time").into_iter().find(|path| path.extension().unwrap() == "redb").unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         damage(&mut bytes);

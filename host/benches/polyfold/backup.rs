@@ -44,7 +44,8 @@ fn throughput(what: &str, dir: &Path) {
     let safe = temporary();
     let (kept, file) = (safe.path().join("kept"), safe.path().join("once"));
     polyfold(dir, &["backup", text(&kept)]);
-    let bytes: u64 = std::fs::read_dir(kept.join("blocks")).unwrap().map(|it| it.unwrap().metadata().unwrap().len()).sum();
+    let bytes: u64 =
+        std::fs::read_dir(kept.join("blocks")).unwrap().map(|it| it.unwrap().metadata().unwrap().len()).sum();
     let content: Vec<u8> = {
         let mut segments = std::fs::read_dir(kept.join("blocks")).unwrap();
         let mut content = std::fs::read(segments.next().unwrap().unwrap().path()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use polyfold::event::{Batch, Digest};
 use polyfold::plugin::{self, Call, Limits, Plugin, Sandbox, StateAccess, StateError};
-use polyfold::state::{Changes, Checkpoint, Marks, Overlay, Store};
+use polyfold::state::{Changes, Checkpoint, Marks, Overlay, Store, ablation};
 use tempfile::TempDir;
 
 use crate::data::{Year, open, temporary};
@@ -13,25 +13,40 @@ use crate::report::{Contestant, Lap, compare};
 
 const ROUNDS: usize = 5;
 
-/// One way to rebuild: its name, and what it changes in a data directory before that is opened.
-type Way = (&'static str, fn(&TempDir));
+/// One way to rebuild: what is on in it.
+struct Way {
+    name: &'static str,
+    prices: bool,
+    tree: bool,
+    costs: bool,
+}
 
-/// The ways in which each projection is rebuilt. The last has everything on; what else can be switched off is a further
-/// line before it.
-const WAYS: [Way; 2] = [("without prices of host calls", without_prices), ("all of it on", |_| {})];
+/// The ways in which each projection is rebuilt: with nothing of it first, with all of it last.
+const WAYS: [Way; 5] = [
+    Way { name: "without prices, accounts and tree", prices: false, tree: false, costs: false },
+    Way { name: "without prices of host calls", prices: false, tree: true, costs: true },
+    Way { name: "without the accounts of calls", prices: true, tree: true, costs: false },
+    Way { name: "without the tree", prices: true, tree: false, costs: true },
+    Way { name: "all of it on", prices: true, tree: true, costs: true },
+];
 
 pub(crate) fn run(year: &Year) {
     for (title, name, plugins) in [
         ("Rebuild of count and sum, guards off and on", "count-and-sum", &["count_and_sum"][..]),
         ("Rebuild of on-time behind flights-v2, guards off and on", "on-time", &["flights_v2", "on_time"]),
     ] {
-        let engines = WAYS.map(|(way, make)| {
+        let engines = WAYS.map(|way| {
             let dir = year.with(plugins);
-            make(&dir);
+            if !way.prices {
+                without_prices(&dir);
+            }
             (way, open(&dir), dir)
         });
         let contestants = engines.iter().map(|(way, engine, _)| {
-            Contestant::new(*way, || Lap::of(year.events, || drop(engine.rebuild(name, |_| ()).unwrap())))
+            Contestant::new(way.name, || {
+                ablation::keep(way.tree, way.costs);
+                Lap::of(year.events, || drop(engine.rebuild(name, |_| ()).unwrap()))
+            })
         });
         let medians = compare(title, "events", ROUNDS, contestants.collect());
         println!("\nAll of it costs {:.1} % of the rate.", 100.0 * (1.0 - medians[WAYS.len() - 1] / medians[0]));
@@ -45,7 +60,8 @@ fn without_prices(dir: &TempDir) {
     let mut catalogue: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     for projection in catalogue["projections"].as_object_mut().unwrap().values_mut() {
         for deployment in ["serving", "building"] {
-            if let Some(limits) = projection[deployment]["limits"].as_array_mut() {
+            let deployment = projection.get_mut(deployment).and_then(|it| it.get_mut("limits"));
+            if let Some(limits) = deployment.and_then(serde_json::Value::as_array_mut) {
                 limits.retain(|limit| limit[0] != plugin::HOST_CALL_PRICES);
             }
         }

@@ -158,7 +158,7 @@ impl Make {
         }
         let shown = Shown::from(&made.generation);
         if !shown.files.iter().any(|file| file == "host-key") {
-            context.output.remark("there is no host key yet; it is made when the first receipt is");
+            context.output.warn("the host key is not in it: what is restored of it signs by a new one");
         }
         context.output.data(&shown, |shown| {
             let (sequence, all, new) = (count(shown.sequence), size(shown.bytes), size(shown.new_bytes));

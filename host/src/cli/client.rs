@@ -94,7 +94,7 @@ impl Client {
         path: &str,
         content: Content,
     ) -> Result<T, Error> {
-        let request = request(method, path, "application/json", content);
+        let request = request(method, path, "application/json", content)?;
         let Self { way, runtime } = self;
         let body = runtime.block_on(async { answer::whole(way.send(request).await?).await })?;
         serde_json::from_slice(&body)
@@ -103,7 +103,7 @@ impl Client {
 
     /// Deletes what a path names.
     pub(super) fn delete(&mut self, path: &str) -> Result<(), Error> {
-        let request = request(Method::DELETE, path, "application/json", Content::Nothing);
+        let request = request(Method::DELETE, path, "application/json", Content::Nothing)?;
         let Self { way, runtime } = self;
         runtime.block_on(async { answer::whole(way.send(request).await?).await }).map(drop)
     }
@@ -120,7 +120,7 @@ impl Client {
         content: Content,
         mut watch: impl FnMut(&P),
     ) -> Result<T, Error> {
-        self.follow(request(Method::POST, path, EVENT_STREAM, content), &mut watch)
+        self.follow(request(Method::POST, path, EVENT_STREAM, content)?, &mut watch)
     }
 
     /// Asks for something that takes a while and changes nothing.
@@ -129,7 +129,7 @@ impl Client {
         path: &str,
         mut watch: impl FnMut(&Progress),
     ) -> Result<T, Error> {
-        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing), &mut watch)
+        self.follow(request(Method::GET, path, EVENT_STREAM, Content::Nothing)?, &mut watch)
     }
 
     fn follow<P: DeserializeOwned, T: DeserializeOwned>(
@@ -165,7 +165,7 @@ impl Client {
 
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.
     pub(super) fn lines(&mut self, path: &str, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
-        let request = request(Method::GET, path, NDJSON, Content::Nothing);
+        let request = request(Method::GET, path, NDJSON, Content::Nothing)?;
         let Self { way, runtime } = self;
         runtime.block_on(async {
             let mut lines = Lines::of(way.send(request).await?);
@@ -199,7 +199,7 @@ impl Content {
     }
 }
 
-fn request(method: Method, path: &str, accept: &'static str, content: Content) -> Request<Body> {
+fn request(method: Method, path: &str, accept: &'static str, content: Content) -> Result<Request<Body>, Error> {
     let request = Request::builder().method(method).uri(path).header(HOST, "localhost").header(ACCEPT, accept);
     let request = match content {
         Content::Nothing => request.body(Body::empty()),
@@ -216,7 +216,8 @@ fn request(method: Method, path: &str, accept: &'static str, content: Content) -
             packed.into_iter().fold(request, |request, gzip| request.header(CONTENT_ENCODING, gzip)).body(lines)
         }
     };
-    request.expect("paths are escaped where they are made")
+    // Whatever has a meaning in them is escaped where paths are made, so that only their length is left.
+    request.map_err(|_| Error::Usage(format!("a name of {} bytes is longer than anything is named", path.len())))
 }
 
 /// What ended a connection before its answer.

@@ -26,6 +26,19 @@ impl Error {
         matches!(&**error, redb::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 
+    /// A table that is missing or of another type is one whose entry in redb's own table is not as it was written.
+    fn of_redb(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Corrupted(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableDoesNotExist(_) => Self::damaged("the log's file", error),
+            error => Self::Storage(Box::new(error)),
+        }
+    }
+
     pub(super) fn damaged(place: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Damaged { place: place.to_string(), why: why.to_string() }
     }
@@ -35,7 +48,7 @@ macro_rules! from_redb {
     ($($error:ty),*) => {
         $(impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                Self::Storage(Box::new(error.into()))
+                Self::of_redb(error.into())
             }
         })*
     };

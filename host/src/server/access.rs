@@ -181,9 +181,15 @@ fn needed(method: &Method, path: &str) -> Option<Scope> {
         "/healthz" | "/readyz" if is_read => None,
         "/events" if *method == Method::POST => Some(Scope::Append),
         path if path == "/tokens" || path.starts_with("/tokens/") => Some(Scope::Manage),
-        _ if is_read => Some(Scope::Read),
+        path if is_read && !runs_plugin(path) => Some(Scope::Read),
         _ => Some(Scope::Manage),
     }
+}
+
+/// Whether a look makes the host run a plugin over events of the past: that takes processors, not only data.
+fn runs_plugin(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    matches!(*parts, ["", "projections", _, "debug" | "explain" | "trace"] | ["", "plugins", _, "trace"])
 }
 
 /// A web page that somebody on this machine looks at must not use their way in: browsers name the page in `Origin`, and
@@ -243,6 +249,10 @@ mod tests {
         check(Method::DELETE, "/tokens/1", Some(Scope::Manage));
         check(Method::POST, "/projections/x/promote", Some(Scope::Manage));
         check(Method::POST, "/backup", Some(Scope::Manage));
+        check(Method::GET, "/projections/x/explain", Some(Scope::Manage));
+        check(Method::GET, "/projections/x/debug", Some(Scope::Manage));
+        check(Method::GET, "/projections/x/state/debug", Some(Scope::Read));
+        check(Method::GET, "/plugins/x/trace", Some(Scope::Manage));
         check(Method::POST, "//events", Some(Scope::Manage));
     }
 

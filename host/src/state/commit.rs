@@ -8,7 +8,7 @@ use redb::{Durability, ReadableTableMetadata, WriteTransaction};
 use super::storage::Storage;
 use super::store::{BEHIND, CURRENT, Checkpoint, ENTRIES, FAULTS, META, Store, guarded, has_tree};
 use super::tree::{self, Net, TREE};
-use super::{Changes, Error, Marks, quarantine};
+use super::{Changes, Error, Marks, ablation, quarantine};
 
 /// A commit that is written but not decided. Dropped, it leaves no trace. Others wait to begin theirs meanwhile.
 pub struct Prepared {
@@ -77,7 +77,7 @@ impl Store {
     /// Builds the tree, if it was left behind, in one pass over the entries.
     pub fn build_tree(&self) -> Result<(), Error> {
         let build = || -> Result<(), redb::Error> {
-            if has_tree(&self.db.begin_read()?.open_table(META)?)? {
+            if has_tree(&self.db.begin_read()?.open_table(META)?)? || !ablation::keeps_tree() {
                 return Ok(());
             }
             let transaction = self.db.begin_write()?;

@@ -1,5 +1,6 @@
 //! What calls of a plugin cost: kept beside a state, for people and never for the state's content.
 
+use super::ablation;
 use crate::event::Sequence;
 
 /// A call that was kept: a batch of events, and the fuel that folding them took.
@@ -35,6 +36,9 @@ impl Costs {
 
     /// Counts a call that was kept.
     pub fn add(&mut self, call: CallCost) {
+        if !ablation::keeps_costs() {
+            return;
+        }
         self.calls += 1;
         self.latest = call;
         self.rank(call);

@@ -158,7 +158,20 @@ pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, redb::Err
         Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::InvalidData => {
             Err(unusable("it is no projection's state".to_owned()))
         }
-        Ok(Err(error @ redb::Error::Corrupted(_))) => Err(unusable(format!("it is damaged ({error})"))),
+        Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Err(unusable("it is cut short".to_owned()))
+        }
+        Ok(Err(redb::Error::Io(error))) if error.kind() == std::io::ErrorKind::IsADirectory => {
+            Err(unusable("it is a directory".to_owned()))
+        }
+        Ok(Err(
+            error @ (redb::Error::Corrupted(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::TableDoesNotExist(_)),
+        )) => Err(unusable(format!("it is damaged ({error})"))),
         Ok(Err(error)) => Err(Error::Storage { path: path.to_owned(), source: Box::new(error) }),
         Err(_) => Err(unusable("it is damaged inside".to_owned())),
     }

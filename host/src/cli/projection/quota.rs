@@ -12,7 +12,7 @@ pub(in crate::cli) struct Change {
     /// The projection. Without options its quota is shown.
     name: String,
     /// Fuel of all its calls a second, on an average over 10 seconds, or `none`.
-    #[arg(long, value_name = "FUEL|none")]
+    #[arg(long, value_name = "FUEL|none", value_parser = rate)]
     fuel_per_second: Option<Bound>,
     /// Keys and values of a state in bytes, or `none`.
     #[arg(long, value_name = "BYTES|none")]
@@ -48,6 +48,14 @@ impl FromStr for Bound {
             return Ok(Self(None));
         }
         text.parse().map(|number| Self(Some(number))).map_err(|_| "neither a whole number nor `none`".to_owned())
+    }
+}
+
+/// A bound of what is used over time: with none of it nothing would ever be done.
+fn rate(text: &str) -> Result<Bound, String> {
+    match text.parse()? {
+        Bound(Some(0)) => Err("at least 1, or `none` for no limit".to_owned()),
+        bound => Ok(bound),
     }
 }
 

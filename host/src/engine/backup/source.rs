@@ -101,7 +101,7 @@ impl Source<'_> {
             self.small_file(name, out)?;
         }
         if self.key == HostKeyToo::Yes {
-            self.small_file(HOST_KEY, out)?;
+            self.host_key(out)?;
         }
         for plugin in &content.plugins {
             self.plugin(&plugin.digest, out)?;
@@ -127,6 +127,16 @@ impl Source<'_> {
         }
         let bytes = std::fs::read(&path).map_err(Error::file(&path))?;
         out.file(Sent::File { name: name.to_owned() }, &bytes)
+    }
+
+    /// Made now if there is none yet: whatever is restored then signs under the key that this host will have.
+    fn host_key(&self, out: &mut Out<'_>) -> Result<(), Stop> {
+        let is_missing = !self.engine.dir().join(HOST_KEY).exists();
+        if is_missing && let Err(error) = self.engine.host_key() {
+            // A disk that is full keeps nobody from a backup.
+            tracing::warn!("there is no host key to back up: {error}");
+        }
+        self.small_file(HOST_KEY, out)
     }
 
     fn plugin(&self, digest: &str, out: &mut Out<'_>) -> Result<(), Stop> {

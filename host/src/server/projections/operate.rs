@@ -145,7 +145,7 @@ pub(in crate::server) async fn quota(
 ) -> Answered {
     let wanted: Quota = read_json(&headers, body).await?;
     if wanted.fuel_per_second == Some(0) {
-        return Err(invalid("fuel_per_second must be at least 1; leave it out for no limit".to_owned()));
+        return Err(invalid("fuel_per_second must be at least 1, or null for no limit".to_owned()));
     }
     let set = blocking(&host, move |engine| {
         engine.set_quota(&name, super::quota(wanted))?;
