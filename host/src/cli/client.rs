@@ -150,7 +150,7 @@ impl Client {
         accept: &'static str,
         mut take: impl FnMut(Bytes) -> Result<bool, Error>,
     ) -> Result<(), Error> {
-        let request = request(method, path, accept, content);
+        let request = request(method, path, accept, content)?;
         let Self { way, runtime } = self;
         runtime.block_on(async {
             let mut pieces = Pieces::of(way.send(request).await?);
