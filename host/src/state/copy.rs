@@ -87,9 +87,9 @@ impl Copy {
             while piece.len() < PIECE_BYTES && self.place.0 != END {
                 let (table, after) = &self.place;
                 let begun = piece.len();
-                let last = match table {
-                    &ENTRY_ROW => take_text(&self.entries, ENTRY_ROW, after.as_deref(), &mut piece, &mut self.rows)?,
-                    &FAULT_ROW => take_numbered(&self.faults, after.as_deref(), &mut piece, &mut self.rows)?,
+                let last = match *table {
+                    ENTRY_ROW => take_text(&self.entries, ENTRY_ROW, after.as_deref(), &mut piece, &mut self.rows)?,
+                    FAULT_ROW => take_numbered(&self.faults, after.as_deref(), &mut piece, &mut self.rows)?,
                     _ => match &self.quarantine {
                         Some(rows) => take_text(rows, QUARANTINE_ROW, after.as_deref(), &mut piece, &mut self.rows)?,
                         None => None,

@@ -66,7 +66,8 @@ impl Test {
             let text: String = std::iter::repeat_with(|| self.random.alphanumeric()).take(1000).collect();
             let (stream, id) = (format!("a/{}", self.random.u8(..9)), self.ids.to_string());
             let (stream, id) = (StreamName::new(stream).unwrap(), EventId::new(id).unwrap());
-            let payload = cbor::from_json(&format!("{{\"bad\":{},\"text\":\"{text}\"}}", self.ids % 50 == 0)).unwrap();
+            let payload =
+                cbor::from_json(&format!("{{\"bad\":{},\"text\":\"{text}\"}}", self.ids.is_multiple_of(50))).unwrap();
             NewEvent::new(stream, EventType::new("t").unwrap(), id, payload)
         };
         let events = (0..events).map(|_| event()).collect();
