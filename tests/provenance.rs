@@ -171,6 +171,76 @@ fn a_publisher_is_trusted_and_no_longer() {
     assert!(listed.contains("signed by unknown key F171A3A5A0D173C2") && listed.contains("  unsigned  "), "{listed}");
 }
 
+/// One key under two names would go on counting after one of them is removed.
+#[test]
+fn a_key_counts_under_one_name_and_for_a_time_to_come() {
+    let environment = Environment::new();
+    environment.ok(&["trust", "add", "acme", ACME.public]);
+    expect![[r#"
+        ! error: key 5A8AFD3DCF0CF371 is trusted already, as publisher "acme"; remove that one first to give it another name or other bounds
+        exit 4
+    "#]]
+    .assert_eq(&environment.run(&["trust", "add", "other", ACME.public]));
+    let over = environment.run(&["trust", "add", "late", STRANGER.public, "--until", "2020-01-01T00:00:00Z"]);
+    assert!(over.contains("until: TIME is over") && over.ends_with("exit 2\n"), "{over}");
+    let weak = "RWQxMjM0NTY3OAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let weak = environment.run(&["trust", "add", "weak", weak]);
+    assert!(weak.contains("it is a weak key, for which anybody can sign") && weak.ends_with("exit 2\n"), "{weak}");
+    let endless = environment.run(&["trust", "add", "endless", "/dev/zero"]);
+    assert!(endless.contains("/dev/zero holds no minisign public key: it is no regular file"), "{endless}");
+    // A file that was written by hand may name it twice all the same.
+    let entry = |name: &str| format!("[[publisher]]\nname = {name:?}\nkey = {:?}\n", ACME.public);
+    std::fs::write(environment.dir.path().join("trust.toml"), entry("acme") + &entry("again")).unwrap();
+    expect![[r#"
+        publisher "acme" is no longer trusted, key 5A8AFD3DCF0CF371
+        ! warning: the same key still counts as that of publisher "again"; remove that one too
+        exit 0
+    "#]]
+    .assert_eq(&environment.run(&["trust", "remove", "acme"]));
+}
+
+#[test]
+fn a_trust_file_that_is_none_opens_nothing() {
+    let environment = Environment::new();
+    environment.ok(&["trust", "require", "on"]);
+    let trust = environment.dir.path().join("trust.toml");
+    let refused = |expected: &str| {
+        let said = environment.run(&["plugin", "list"]);
+        assert!(said.contains(&format!("DATA/trust.toml: {expected}")) && said.ends_with("exit 5\n"), "{said}");
+    };
+    std::fs::write(&trust, b"\xff\xfe").unwrap();
+    refused("it is not UTF-8");
+    std::fs::remove_file(&trust).unwrap();
+    for (target, expected) in [("nothing", "it is a link to nothing"), ("/dev/zero", "it is no regular file")] {
+        std::os::unix::fs::symlink(target, &trust).unwrap();
+        refused(expected);
+        std::fs::remove_file(&trust).unwrap();
+    }
+    std::fs::create_dir(&trust).unwrap();
+    refused("it is no regular file");
+}
+
+#[test]
+fn a_signature_that_cannot_be_read_is_not_passed_over() {
+    let environment = Environment::new();
+    copy(&environment, "event-counts", "counts.wasm");
+    let beside = environment.file("counts.wasm.minisig", b"\xff\xfe");
+    let refused = |expected: &str| {
+        let said = environment.run(&["plugin", "install", "counts.wasm"]);
+        let expected = format!("! error: counts.wasm.minisig is no minisign signature: {expected}");
+        assert!(said.starts_with(&expected) && said.ends_with("exit 4\n"), "{said}");
+    };
+    refused("it is not UTF-8");
+    std::fs::remove_file(&beside).unwrap();
+    for (target, expected) in [("nothing", "it is a link to nothing"), ("/dev/zero", "it is no regular file")] {
+        std::os::unix::fs::symlink(target, &beside).unwrap();
+        refused(expected);
+        std::fs::remove_file(&beside).unwrap();
+    }
+    std::fs::create_dir(&beside).unwrap();
+    refused("it is no regular file");
+}
+
 #[test]
 fn a_host_that_requires_signatures_cannot_be_talked_out_of_it() {
     let environment = Environment::new();

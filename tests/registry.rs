@@ -74,6 +74,7 @@ fn what_a_registry_gets_wrong_is_named_and_nothing_is_installed() {
         ("no-layers", &nothing, 4, "it has 0 layers"),
         ("odd-digest", &nothing, 4, "its layer has the digest \"sha256:../../../other\", which is no sha256"),
         ("index", &nothing, 4, "it is an index of several images"),
+        ("says-index", &nothing, 4, "it says of itself that it is \"application/vnd.oci.image.index.v1+json\", not"),
         ("old-manifest", &nothing, 4, "its manifest is of version 1, and 2 is known"),
         ("no-json", &nothing, 4, "is no plugin: expected"),
         ("long-signature", &nothing, 4, "its signature is larger than the 8192 bytes"),
@@ -115,10 +116,18 @@ fn what_is_typed_wrong_is_said_before_anything_is_sent() {
         assert!(said.contains(expected) && said.ends_with(&format!("exit {code}\n")), "{arguments:?}: {said}");
     };
     check(&["plugin", "install", "oci://acme/on-time"], 2, "it names no host");
+    check(&["plugin", "install", "oci://localhost:99999/a"], 2, "its port is none from 1 to 65535");
+    check(&["plugin", "install", "oci://[::1]:5000/a"], 2, "an IPv6 address is no host");
     check(&["plugin", "install", "oci://localhost:1/a", "--watch"], 2, "--watch is for a file");
     let reference = format!("oci://{}/good", registry.address);
     check(&["plugin", "install", &reference, "--username", "ada"], 2, "--username needs --password-file");
     check(&["plugin", "install", &reference, "--username", "ada", "--password-file", "none"], 1, "none: No such file");
+    let endless = ["--username", "ada", "--password-file", "/dev/zero"];
+    check(
+        &[&["plugin", "install", &reference][..], &endless].concat(),
+        2,
+        "/dev/zero holds no password: it is no regular",
+    );
     environment.file("plugin.wasm", guests::bytes("event-counts"));
     let pinned = format!("{reference}@sha256:{}", "0".repeat(64));
     check(&["plugin", "push", "plugin.wasm", &pinned], 2, "a digest is what a push makes");

@@ -119,6 +119,11 @@ impl Context {
     fn connect(&self) -> Result<Client, Error> {
         Client::connect(&self.settings.data_dir, &self.options)
     }
+
+    /// The same to check receipts alone, which changes nothing in the directory.
+    fn connect_to_check(&self) -> Result<Client, Error> {
+        Client::connect_to_check(&self.settings.data_dir, &self.options)
+    }
 }
 
 /// Runs the program on the process's arguments.

@@ -53,8 +53,10 @@ mod replay;
 mod running;
 pub mod sealed;
 mod share;
+mod shown;
 mod signature;
 mod sizing;
+mod small;
 mod source;
 mod space;
 mod states;
@@ -91,16 +93,18 @@ pub use progress::{Phase, Progress};
 pub use quota::Quota;
 pub use reading::{Reach, Snapshot};
 pub use receipt::{
-    Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue,
-    Receipt, Refusal, StateReceipt, check_document,
+    Aspect, Check, DOCUMENT_BYTES_MAX, Document, InvalidDocument, InvalidKey, LogReceipt, ProvedEntry, ProvedEvent,
+    ProvedValue, PublicKey, Receipt, Refusal, StateReceipt, check_document,
 };
 pub use redrive::Which;
 pub use render::event_to_json;
 pub use share::{InvalidShare, Share};
+pub use shown::{brief, is_order, one_line};
 #[cfg(test)]
 pub(crate) use signature::tests::Pair;
 pub use signature::{KeyId, SIGNATURE_BYTES_MAX, SignatureError};
 pub use sizing::Sizing;
+pub use small::{SmallFileError, read_small};
 pub use status::{StateStatus, Status};
 #[cfg(test)]
 pub(crate) use sync::tests::guests;
@@ -229,6 +233,15 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// What is opened of a data directory.
+struct Parts {
+    lock: Lock,
+    catalogue: Catalogue,
+    trust: Trust,
+    log: Arc<Log>,
+    plugins: plugin::Store,
+}
+
 impl Engine {
     /// Opens a data directory, making it where there is none. No projection runs until it is started, but for those that
     /// every append has to reach.
@@ -243,7 +256,32 @@ impl Engine {
         }
         states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
-        let opened = status::Opened::now(log.head().sequence);
+        let plugins = plugin::Store::open(&dir.join("plugins"))?;
+        let engine = Self::over(Parts { lock, catalogue, trust, log, plugins }, dir, options)?;
+        engine.purge()?;
+        engine.remove_unknown_snapshots();
+        engine.start_sync();
+        Ok(engine)
+    }
+
+    /// Opens what a check of receipts needs of a data directory, which stays as it is and need only be readable: log, plugins
+    /// and whom to trust. What the check writes goes to the empty directory `beside`; compiled code is made anew, because
+    /// that of a directory that somebody handed over is theirs.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while another process may write the directory.
+    pub fn open_to_check(dir: &Path, beside: &Path, options: &Options) -> Result<Self, Error> {
+        let lock = Lock::share(dir, beside)?;
+        let catalogue = Catalogue::open(&dir.join("catalogue.json"))?;
+        let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
+        let log = Arc::new(Log::open_frozen(&dir.join("log.redb"), &options.log)?);
+        let plugins = plugin::Store::reading(&dir.join("plugins"));
+        Self::over(Parts { lock, catalogue, trust, log, plugins }, beside, options)
+    }
+
+    /// An engine whose states, compiled code and key lie in `dir`.
+    fn over(parts: Parts, dir: &Path, options: &Options) -> Result<Self, Error> {
+        let Parts { lock, catalogue, trust, log, plugins } = parts;
         let hub = Hub {
             catalogue,
             running: Running::default(),
@@ -253,11 +291,11 @@ impl Engine {
             writer: Writer::start(Arc::clone(&log)),
             log,
         };
-        let engine = Self {
+        Ok(Self {
+            opened: status::Opened::now(hub.log.head().sequence),
             hub: Arc::new(hub),
-            plugins: plugin::Store::open(&dir.join("plugins"))?,
+            plugins,
             loaded: Mutex::default(),
-            opened,
             sandbox: plugin::Sandbox::new(Some(&dir.join("cache")))?,
             call_deadline: options.call_deadline,
             prober: options.probe.map(Prober::new).transpose()?,
@@ -265,11 +303,7 @@ impl Engine {
             trust,
             starting: Mutex::default(),
             lock,
-        };
-        engine.purge()?;
-        engine.remove_unknown_snapshots();
-        engine.start_sync();
-        Ok(engine)
+        })
     }
 
     /// The data directory.

@@ -8,6 +8,7 @@ mod blocks;
 mod bytes;
 mod error;
 mod file;
+mod frozen;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz;
@@ -94,6 +95,18 @@ impl Log {
         // Whatever becomes of the file meanwhile, a new log is never made in its place.
         let open = Box::new(move || file::open_again(&again.0, &again.1, &again.2));
         Self::over(name, Some(path.to_owned()), storage::Storage::new(database, open), options)
+    }
+
+    /// Opens the log in that file, which stays as it is, byte for byte, and need only be readable. What is appended to it is
+    /// gone with it.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while another process may write the file.
+    pub fn open_frozen(path: &Path, options: &Options) -> Result<Self, Error> {
+        let name = format!("\"{}\"", path.display());
+        let database = file::open_frozen(path, &name, options)?;
+        let open = Box::new(|| Err(Error::Storage(Box::new(redb::Error::DatabaseClosed))));
+        Self::over(name, None, storage::Storage::new(database, open), options)
     }
 
     /// Opens the log in that storage; makes it when the storage is empty. After a failed write it stays closed.

@@ -183,7 +183,11 @@ fn manifest(shop: &Shop, name: &str) -> Vec<u8> {
         _ => vec![layer],
     };
     let config = json!({ "mediaType": config, "digest": sha256(b"{}"), "size": 2 });
-    let manifest = json!({ "schemaVersion": version, "config": config, "layers": layers, "annotations": annotations });
+    let mut manifest =
+        json!({ "schemaVersion": version, "config": config, "layers": layers, "annotations": annotations });
+    if name == "says-index" {
+        manifest["mediaType"] = json!("application/vnd.oci.image.index.v1+json");
+    }
     manifest.to_string().into_bytes()
 }
 

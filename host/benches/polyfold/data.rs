@@ -21,7 +21,7 @@ pub(crate) struct Year {
 }
 
 /// An import that nobody watches.
-struct Unwatched;
+pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {
     fn passed(&mut self) {}
@@ -79,7 +79,7 @@ pub(crate) fn open(dir: &TempDir) -> Engine {
 }
 
 /// Installs a plugin and, if it is a projection, makes one of the same name.
-fn install(engine: &Engine, plugin: &str) {
+pub(crate) fn install(engine: &Engine, plugin: &str) {
     let installed = engine.install(&component(plugin)).unwrap().plugin;
     let is_projection = engine.load_plugin(installed.digest.parse().unwrap()).unwrap();
     if let polyfold::plugin::Plugin::Projection(_) = is_projection

@@ -14,6 +14,7 @@ mod append;
 mod backup;
 mod child;
 mod data;
+mod growth;
 mod languages;
 mod latency;
 mod open;
@@ -45,6 +46,9 @@ const SECTIONS: [(&str, Section); 10] = [
     ("backup", backup::run),
 ];
 
+/// Sections that take minutes, and run only if they are named.
+const LONG_SECTIONS: [(&str, Section); 1] = [("growth", growth::run)];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [role, dir] = arguments.as_slice()
@@ -54,10 +58,10 @@ fn main() {
     }
     let began = std::time::Instant::now();
     let year = Year::load();
-    for (name, section) in SECTIONS {
-        if arguments.is_empty() || arguments.iter().any(|wanted| wanted == name) {
-            section(&year);
-        }
+    let is_named = |name: &str| arguments.iter().any(|wanted| wanted == name);
+    let short = SECTIONS.iter().filter(|(name, _)| arguments.is_empty() || is_named(name));
+    for (_, section) in short.chain(LONG_SECTIONS.iter().filter(|(name, _)| is_named(name))) {
+        section(&year);
     }
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
 }

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::client::conn::http1::SendRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
@@ -32,6 +33,8 @@ pub(super) struct Client {
     // Fields drop in this order: an engine of its own closes only when the runtime has let go of it.
     way: Way,
     runtime: Runtime,
+    /// Where an engine of its own writes that must not write to the data directory.
+    _beside: Option<TempDir>,
 }
 
 enum Way {
@@ -62,6 +65,12 @@ impl Client {
     /// Finds the host that serves `dir`, or opens the directory, waiting for another process as long as `options` says.
     pub(super) fn connect(dir: &Path, options: &Options) -> Result<Self, Error> {
         find::connect(dir, options)
+    }
+
+    /// Finds the host that serves `dir`, or opens the directory to check receipts alone: it stays as it is, and need only be
+    /// readable.
+    pub(super) fn connect_to_check(dir: &Path, options: &Options) -> Result<Self, Error> {
+        find::connect_to_check(dir, options)
     }
 
     /// Whether a host answers, so that nothing is held while an answer is waited for.
@@ -95,7 +104,7 @@ impl Client {
         content: Content,
     ) -> Result<T, Error> {
         let request = request(method, path, "application/json", content)?;
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         let body = runtime.block_on(async { answer::whole(way.send(request).await?).await })?;
         serde_json::from_slice(&body)
             .map_err(|error| Error::Broken(format!("the host's answer is not understood: {error}")))
@@ -104,7 +113,7 @@ impl Client {
     /// Deletes what a path names.
     pub(super) fn delete(&mut self, path: &str) -> Result<(), Error> {
         let request = request(Method::DELETE, path, "application/json", Content::Nothing)?;
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async { answer::whole(way.send(request).await?).await }).map(drop)
     }
 
@@ -137,7 +146,7 @@ impl Client {
         request: Request<Body>,
         watch: &mut impl FnMut(&P),
     ) -> Result<T, Error> {
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async { Events::of(way.send(request).await?).outcome(watch).await })
     }
 
@@ -166,7 +175,7 @@ impl Client {
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.
     pub(super) fn lines(&mut self, path: &str, mut take: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
         let request = request(Method::GET, path, NDJSON, Content::Nothing)?;
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async {
             let mut lines = Lines::of(way.send(request).await?);
             while let Some(line) = lines.next().await? {

@@ -1,6 +1,6 @@
 //! What ends a command, and its exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cbor;
 use crate::engine;
@@ -21,11 +21,11 @@ pub(super) enum Error {
     Broken(String),
     #[error("payload: {0}")]
     Payload(#[from] cbor::Error),
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", named(path))]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{}: {why}; the file is damaged or cut off", path.display())]
+    #[error("{}: {why}; the file is damaged or cut off", named(path))]
     Unreadable { path: PathBuf, why: String },
-    #[error("{}:{line}: {why}", path.display())]
+    #[error("{}:{line}: {why}", named(path))]
     BadTrace { path: PathBuf, line: u64, why: String },
     /// Standard output failed; closed means that whoever read it has enough.
     #[error("writing the output failed: {0}")]
@@ -34,7 +34,7 @@ pub(super) enum Error {
     Usage(String),
     #[error("line {number}: {why}; nothing was imported (--skip-bad imports the other lines)")]
     BadLine { number: u64, why: String },
-    #[error("{}: {}", path.display(), problem.detail)]
+    #[error("{}: {}", named(path), problem.detail)]
     Plugin { path: PathBuf, problem: Box<Problem> },
     /// It is well-formed, but not what it should be.
     #[error("{0}")]
@@ -53,6 +53,11 @@ pub(super) enum Error {
     /// The work could not be brought to its end.
     #[error("{0}")]
     Incomplete(String),
+}
+
+/// A file's name on one line, whatever is in it.
+pub(super) fn named(path: &Path) -> String {
+    engine::one_line(&path.to_string_lossy())
 }
 
 impl Error {

@@ -20,7 +20,7 @@ const ADVICE: &str = "what came before is a part only; export again";
 pub(super) struct Export {
     #[command(flatten)]
     selection: Selection,
-    /// The file to write, which must not exist yet; standard output if left out.
+    /// The file to write, which must not exist yet; standard output if left out, or `-`.
     #[arg(long, short)]
     output: Option<PathBuf>,
 }
@@ -29,8 +29,8 @@ impl Export {
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         let mut client = context.connect()?;
         match &self.output {
-            Some(path) => self.to_file(&mut client, context, path),
-            None => self.each(&mut client, |line| context.output.line(line)),
+            Some(path) if path != Path::new("-") => self.to_file(&mut client, context, path),
+            Some(_) | None => self.each(&mut client, |line| context.output.line(line)),
         }
     }
 

@@ -9,6 +9,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::error::Error;
+use crate::engine;
 use crate::server::model::{Progress, State};
 
 pub(super) struct Output {
@@ -129,7 +130,7 @@ fn to_stderr(text: &str) {
 
 /// A text without what a terminal would obey: events, keys and what plugins say come from anybody.
 fn plain(text: &str) -> Cow<'_, str> {
-    let is_order = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let is_order = |c: char| engine::is_order(c) && c != '\n' && c != '\t';
     if !text.contains(is_order) {
         return Cow::Borrowed(text);
     }
@@ -166,6 +167,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_as_text() {
         assert_eq!(plain("two\nlines\tand ü"), "two\nlines\tand ü");
+        assert_eq!(plain("\u{202e}cba\u{2066}"), "\\u{202e}cba\\u{2066}");
         assert_eq!(plain("\u{1b}]0;x\u{7}\u{9b}2J\r"), "\\u{1b}]0;x\\u{7}\\u{9b}2J\\r");
     }
 }

@@ -21,8 +21,9 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::error::Error;
+use super::error::{Error, named};
 use super::settings::Seconds;
+use crate::engine::{SmallFileError, read_small};
 pub(super) use pull::{Pulled, pull};
 pub(super) use push::{Pushed, push};
 pub(super) use reference::Reference;
@@ -68,8 +69,15 @@ impl Login {
         let Some(username) = self.username.clone() else { return Ok(None) };
         let password = match &self.password_file {
             Some(path) => {
-                let failed = |source| Error::File { path: path.clone(), source };
-                let text = std::fs::read_to_string(path).map_err(failed)?;
+                let text = read_small(path, PASSWORD_BYTES_MAX as u64 + 2).map_err(|error| match error {
+                    SmallFileError::Missing(source) | SmallFileError::Io(source) => {
+                        Error::File { path: path.clone(), source }
+                    }
+                    error @ (SmallFileError::Dangling
+                    | SmallFileError::NoFile
+                    | SmallFileError::TooLarge(_)
+                    | SmallFileError::NotText) => Error::Usage(format!("{} holds no password: {error}", named(path))),
+                })?;
                 text.trim_end_matches(['\r', '\n']).to_owned()
             }
             None => std::env::var("POLYFOLD_REGISTRY_PASSWORD").map_err(|_| {

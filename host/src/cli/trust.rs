@@ -1,14 +1,15 @@
 //! `trust`: whose plugins are trusted, and whether only those may be installed and run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use axum::http::Method;
 use clap::{Args, Subcommand};
 
 use super::Context;
 use super::client::{Content, segment};
-use super::error::Error;
+use super::error::{Error, named};
 use super::plugin::signer;
+use crate::engine::read_small;
 use crate::server::model::{NewPublisher, Plugin, Publisher, Requirement, Standing, Trust};
 
 /// A file with a key has two lines.
@@ -70,7 +71,7 @@ impl Command {
 impl Add {
     fn run(self, context: &mut Context) -> Result<(), Error> {
         let Self { name, key, until, plugins, comment } = self;
-        let key = if Path::new(&key).is_file() { read_key(key.into())? } else { key };
+        let key = if Path::new(&key).exists() { read_key(Path::new(&key))? } else { key };
         let new = NewPublisher { name, key, until, plugins, comment };
         let publisher: Publisher = context.connect()?.post("/trust/publishers", &new)?;
         context.output.data(&publisher, |publisher| {
@@ -79,12 +80,9 @@ impl Add {
     }
 }
 
-fn read_key(path: PathBuf) -> Result<String, Error> {
-    let failed = |source| Error::File { path: path.clone(), source };
-    if std::fs::metadata(&path).map_err(failed)?.len() > KEY_BYTES_MAX {
-        return Err(Error::Usage(format!("{} is too large for a minisign public key", path.display())));
-    }
-    std::fs::read_to_string(&path).map_err(failed)
+fn read_key(path: &Path) -> Result<String, Error> {
+    read_small(path, KEY_BYTES_MAX)
+        .map_err(|error| Error::Usage(format!("{} holds no minisign public key: {error}", named(path))))
 }
 
 /// What a publisher is trusted for, if that is not everything.
@@ -117,6 +115,11 @@ fn remove(context: &mut Context, name: &str) -> Result<(), Error> {
     context.output.data(&removed, |removed| {
         format!("publisher {:?} is no longer trusted, key {}", removed.name, removed.key_id)
     })?;
+    let trust: Trust = client.get("/trust")?;
+    for other in trust.publishers.iter().filter(|other| other.key == removed.key) {
+        let text = format!("the same key still counts as that of publisher {:?}; remove that one too", other.name);
+        context.output.warn(&text);
+    }
     for plugin in client.get::<Vec<Plugin>>("/plugins")? {
         let signature = plugin.signature.as_ref();
         if signature.is_some_and(|signature| signature.standing == Standing::NoLongerTrusted) {

@@ -27,6 +27,10 @@ pub enum Error {
     InvalidPublisher(String),
     #[error("publisher {0:?} is trusted already; remove it first, or choose another name")]
     PublisherExists(String),
+    #[error(
+        "key {key} is trusted already, as publisher {other:?}; remove that one first to give it another name or other bounds"
+    )]
+    KeyTrusted { other: String, key: super::KeyId },
     #[error("no publisher {0:?} is trusted; `polyfold trust list` shows those that are")]
     UnknownPublisher(String),
     #[error(transparent)]

@@ -17,7 +17,7 @@ const NAMED_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Lock {
     dir: PathBuf,
-    _file: File,
+    _file: Option<File>,
 }
 
 impl Lock {
@@ -48,7 +48,22 @@ impl Lock {
         if let Err(error) = write(&mut file) {
             tracing::warn!("{}: {error}", path.display());
         }
-        Ok(Self { dir: dir.to_owned(), _file: file })
+        Ok(Self { dir: dir.to_owned(), _file: Some(file) })
+    }
+
+    /// Keeps those who write away from a directory that is only read, together with others who read it; what is written goes
+    /// to `beside`. A directory that nobody has opened yet has no lock to take.
+    pub(super) fn share(dir: &Path, beside: &Path) -> Result<Self, Error> {
+        let path = dir.join("lock");
+        let mut file = File::open(&path).ok();
+        match file.as_ref().map_or(Ok(()), File::try_lock_shared) {
+            Ok(()) => Ok(Self { dir: beside.to_owned(), _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let process = file.as_mut().map_or_else(|| Ok(String::new()), holder_of);
+                Err(Error::InUse { dir: dir.to_owned(), process: process.map_err(Error::file(&path))? })
+            }
+            Err(TryLockError::Error(source)) => Err(Error::File { path, source }),
+        }
     }
 
     pub(super) fn dir(&self) -> &Path {

@@ -69,6 +69,7 @@ impl Engine {
         let digest = Digest::of(bytes);
         let plugin = self.sandbox.load_watched(digest, bytes, &self.usual_limits(), watch)?;
         let entry = describe(digest, bytes.len() as u64, &plugin);
+        let signature = signature.map(|signature| self.trust.attributed(&entry.name, signature));
         let entry = self.with_origin(entry, signature, offer.source.clone());
         self.admit(&entry, offer.require_signature)?;
         self.plugins.put(bytes)?;

@@ -9,7 +9,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, check_document};
+pub use check::{Check, InvalidKey, PublicKey, check_document};
 pub use document::{
     DOCUMENT_BYTES_MAX, Document, InvalidDocument, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue, Receipt,
     StateReceipt,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::VerifyingKey;
 use minisign_verify::{PublicKey, Signature};
 
 /// 8 KiB: four lines, of which minisign itself lets one have that length.
@@ -21,6 +22,8 @@ const ID_BYTES: usize = 8;
 pub enum SignatureError {
     #[error("it is no minisign public key: give the line that begins with RW, or the file that holds it")]
     NoKey,
+    #[error("it is a weak key, for which anybody can sign: no minisign makes one; ask the publisher for the real one")]
+    WeakKey,
     #[error("the signature is no minisign signature ({0}): `minisign -Sm FILE` makes one")]
     NoSignature(&'static str),
     #[error("the signature has {0} bytes, at most {SIGNATURE_BYTES_MAX} are allowed")]
@@ -70,12 +73,23 @@ impl Key {
         let line = lines.find(|line| !line.starts_with("untrusted comment:")).ok_or(SignatureError::NoKey)?;
         let key = PublicKey::from_base64(line).map_err(|_| SignatureError::NoKey)?;
         let id = KeyId::in_line(line).filter(|_| lines.next().is_none()).ok_or(SignatureError::NoKey)?;
+        if is_weak(line) {
+            return Err(SignatureError::WeakKey);
+        }
         Ok(Self { line: line.to_owned(), key, id })
     }
 
     pub(super) fn line(&self) -> &str {
         &self.line
     }
+}
+
+/// Whether a key is no point of the curve, or one of small order: a signature can then hold for any file, and the verifier
+/// does not look.
+fn is_weak(line: &str) -> bool {
+    let point = STANDARD.decode(line.trim()).ok();
+    let point = point.and_then(|bytes| <[u8; 32]>::try_from(bytes.get(ALGORITHM_BYTES + ID_BYTES..)?).ok());
+    point.and_then(|point| VerifyingKey::from_bytes(&point).ok()).is_none_or(|key| key.is_weak())
 }
 
 /// A signature that came with a file. Until [`Detached::holds`] says so it is a claim.
@@ -165,6 +179,21 @@ pub(super) mod tests {
         let detached = Detached::parse(SIGNATURE).unwrap();
         assert_eq!(detached.holds(&key, b"test"), Ok(true));
         assert_eq!(detached.holds(&key, b"Test"), Ok(false));
+    }
+
+    /// The points of small order, as anybody can write them; the last two in forms that only a lax reader takes.
+    #[test]
+    fn a_key_that_anybody_can_sign_for_is_no_key() {
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        let (zero, mut one) = ([0; 32], [0; 32]);
+        one[0] = 1;
+        let (mut p, mut negative_one) = ([0xff; 32], one);
+        (p[0], p[31], negative_one[31]) = (0xed, 0x7f, 0x80);
+        for point in [minus_one, zero, one, p, negative_one] {
+            let line = STANDARD.encode([&b"Ed12345678"[..], &point].concat());
+            assert_eq!(Key::parse(&line), Err(SignatureError::WeakKey), "{point:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ const KEPT: &str = ".kept.redb";
 /// What the names of files end with that were set aside, because they are damaged; nobody reads them again.
 const ASIDE: &str = ".damaged";
 
+/// Where scratches of checks lie among the states; no projection can have the name.
+pub(super) const CHECKS: &str = ".check";
+
 /// Closing a state's file takes a sync or two.
 const RELEASED_AFTER: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(5);
@@ -247,7 +250,8 @@ pub(super) fn check_known(states: &Path, catalogue: &Catalogue, file: &Path) -> 
 
 /// The folders that hold states, by name.
 fn projections_in(dir: &Path) -> BTreeSet<String> {
-    let is_state = |path: &Path| path.extension().is_some_and(|extension| extension == "redb");
+    let is_scratch = |path: &Path| path.to_string_lossy().ends_with(SCRATCH);
+    let is_state = |path: &Path| path.extension().is_some_and(|extension| extension == "redb") && !is_scratch(path);
     let has_state = |folder: &Path| {
         let mut files = std::fs::read_dir(folder).into_iter().flatten().flatten();
         files.any(|file| is_state(&file.path()))
@@ -280,6 +284,8 @@ fn remove_scratches(dir: &Path) {
             tracing::warn!("{}: {error}", file.path().display());
         }
     }
+    // Of checks; it stays if there is something else in it.
+    drop(std::fs::remove_dir(dir.join(CHECKS)));
 }
 
 /// Where a state's file goes that is damaged. What was set aside before it gives way: both are made from the same log.

@@ -10,6 +10,9 @@
 //! plugins = ["on-time"]
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard};
@@ -18,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::sync_parent;
 use super::signature::{Detached, Key, KeyId, SignatureError};
-use super::{Deployment, Engine, Error, InstalledPlugin};
+use super::{Deployment, Engine, Error, InstalledPlugin, SmallFileError, read_small};
 use crate::event::{Digest, PluginName, Timestamp};
 
 /// A person reads them all.
@@ -104,11 +107,11 @@ impl Trust {
     /// If it cannot be read or understood: a requirement must not get lost with a bracket.
     pub(super) fn open(path: &Path, is_forced: bool) -> Result<Self, Error> {
         let unusable = |why: String| Error::Trust { path: path.to_owned(), why };
-        let said = match std::fs::metadata(path) {
-            Ok(file) if file.len() > FILE_BYTES_MAX => return Err(unusable("it is larger than 4 MiB".to_owned())),
-            Ok(_) => parse(&std::fs::read_to_string(path).map_err(Error::file(path))?).map_err(unusable)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Said::default(),
-            Err(source) => return Err(Error::File { path: path.to_owned(), source }),
+        let said = match read_small(path, FILE_BYTES_MAX) {
+            Ok(text) => parse(&text).map_err(unusable)?,
+            Err(SmallFileError::Missing(_)) => Said::default(),
+            Err(SmallFileError::Io(source)) => return Err(Error::File { path: path.to_owned(), source }),
+            Err(error) => return Err(unusable(error.to_string())),
         };
         Ok(Self { path: path.to_owned(), is_forced, said: RwLock::new(said) })
     }
@@ -141,6 +144,23 @@ impl Trust {
         match first {
             Some(publisher) => Err(SignatureError::Invalid { key: detached.key, publisher }),
             None => Ok(PluginSignature { key_id: detached.key.to_string(), signer: None }),
+        }
+    }
+
+    /// The same signature, said to be of the publisher for whom it counts: a key can stand under several names in a file
+    /// that was written by hand, each with bounds of its own.
+    pub(super) fn attributed(&self, plugin: &str, signature: PluginSignature) -> PluginSignature {
+        let Some(signer) = &signature.signer else { return signature };
+        let said = self.said();
+        let counts = |publisher: &&Publisher| {
+            publisher.key == signer.key && publisher.is_for(plugin) && publisher.covers(&signer.verified_at)
+        };
+        match said.publishers.iter().find(counts) {
+            Some(Publisher { name, .. }) => {
+                let signer = Some(Signer { name: name.clone(), ..signer.clone() });
+                PluginSignature { signer, ..signature }
+            }
+            None => signature,
         }
     }
 
@@ -191,14 +211,20 @@ impl Engine {
         self.trust.is_forced
     }
 
-    /// Trusts a publisher from now on; durable on return.
-    pub fn trust(&self, publisher: Publisher) -> Result<(Publisher, KeyId), Error> {
+    /// Trusts a publisher from now on; durable on return. A key has one name, so that what is removed counts no longer.
+    pub fn trust(&self, publisher: Publisher, now: Timestamp) -> Result<(Publisher, KeyId), Error> {
         let key = Key::parse(&publisher.key).map_err(|why| Error::InvalidPublisher(why.to_string()))?;
         let publisher = Publisher { key: key.line().to_owned(), ..publisher };
         publisher.check().map_err(Error::InvalidPublisher)?;
+        if let Some(until) = publisher.until.as_ref().filter(|_| !publisher.covers(&now.to_string())) {
+            return Err(Error::InvalidPublisher(format!("until: {until} is over, so no signature would count")));
+        }
         self.trust.change(|said| {
             if let Some(other) = said.publishers.iter().find(|other| other.name == publisher.name) {
                 return Err(Error::PublisherExists(other.name.clone()));
+            }
+            if let Some(other) = said.publishers.iter().find(|other| other.key == publisher.key) {
+                return Err(Error::KeyTrusted { other: other.name.clone(), key: key.id });
             }
             if said.publishers.len() >= PUBLISHERS_MAX {
                 return Err(Error::InvalidPublisher("there are 1,000 publishers; remove some first".to_owned()));
@@ -341,92 +367,4 @@ fn write(path: &Path, said: &Said) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
     sync_parent(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::signature::tests::Pair;
-    use super::*;
-
-    fn publisher(name: &str, pair: &Pair) -> Publisher {
-        Publisher { name: name.to_owned(), key: pair.public(), until: None, plugins: Vec::new(), comment: None }
-    }
-
-    fn trust(publishers: Vec<Publisher>) -> Trust {
-        let said = RwLock::new(Said { require_signature: false, publishers });
-        Trust { path: PathBuf::new(), is_forced: false, said }
-    }
-
-    fn time(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_signature_is_worth_what_its_signer_is_trusted_for() {
-        let (pair, stranger) = (Pair::new(), Pair::new());
-        let until = Some("2026-06-01T00:00:00Z".to_owned());
-        let acme = Publisher { until, plugins: vec!["on-time".to_owned()], ..publisher("acme", &pair) };
-        let trust = trust(vec![acme]);
-        let (text, early, late) = (pair.sign(b"x", "c"), time("2026-01-01T00:00:00Z"), time("2026-06-01T00:00:00Z"));
-        let signed = trust.examine(b"x", &text, early).unwrap();
-        let signed_late = trust.examine(b"x", &text, late).unwrap();
-        let unknown = trust.examine(b"x", &stranger.sign(b"x", "c"), early).unwrap();
-        assert_eq!(signed.signer.as_ref().unwrap().name, "acme");
-        for (plugin, signature, expected) in [
-            (Some("on-time"), None, Standing::Unsigned),
-            (Some("on-time"), Some(&unknown), Standing::UnknownKey),
-            (Some("on-time"), Some(&signed), Standing::Trusted),
-            (None, Some(&signed), Standing::Trusted),
-            (Some("other"), Some(&signed), Standing::OtherPlugin),
-            (Some("on-time"), Some(&signed_late), Standing::Expired),
-            (None, Some(&signed_late), Standing::Expired),
-        ] {
-            assert_eq!(trust.standing(plugin, signature), expected, "{plugin:?} {signature:?}");
-        }
-        trust.said.write().unwrap().publishers.clear();
-        assert_eq!(trust.standing(Some("on-time"), Some(&signed)), Standing::NoLongerTrusted);
-        // Another key under the same name takes nothing over.
-        trust.said.write().unwrap().publishers.push(publisher("acme", &stranger));
-        assert_eq!(trust.standing(Some("on-time"), Some(&signed)), Standing::NoLongerTrusted);
-    }
-
-    #[test]
-    fn a_known_key_that_does_not_fit_is_no_unknown_key() {
-        let pair = Pair::new();
-        let trust = trust(vec![publisher("acme", &pair)]);
-        let refused = trust.examine(b"y", &pair.sign(b"x", "c"), Timestamp::EPOCH).unwrap_err().to_string();
-        assert!(refused.contains("\"acme\"") || refused.contains("(acme)"), "{refused}");
-    }
-
-    #[test]
-    fn the_file_reads_back_and_a_broken_one_opens_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("trust.toml");
-        assert!(!Trust::open(&path, false).unwrap().is_required());
-        assert!(Trust::open(&path, true).unwrap().is_required());
-        let pair = Pair::new();
-        let full = Publisher {
-            until: Some("2027-01-01T00:00:00Z".to_owned()),
-            plugins: vec!["on-time".to_owned()],
-            comment: Some("their release key".to_owned()),
-            ..publisher("acme & sons", &pair)
-        };
-        let said = Said { require_signature: true, publishers: vec![full.clone(), publisher("b", &pair)] };
-        write(&path, &said).unwrap();
-        let opened = Trust::open(&path, false).unwrap();
-        assert!(opened.is_required());
-        assert_eq!(opened.said().publishers, [full, publisher("b", &pair)]);
-        let refusal = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            Trust::open(&path, false).unwrap_err().to_string()
-        };
-        assert!(refusal("require_signature = true\nrequire = 1").contains("trust.toml: line 2: unknown field"));
-        let entry = |name: &str, key: &str| format!("[[publisher]]\nname = {name:?}\nkey = {key:?}\n");
-        assert!(refusal(&entry("a", "RW")).contains("publisher \"a\": it is no minisign public key"));
-        assert!(refusal(&entry("a/b", &pair.public())).contains("no / and no control characters"));
-        let twice = entry("a", &pair.public()).repeat(2);
-        assert!(refusal(&twice).contains("two publishers named \"a\""));
-        let soon = format!("{}until = \"soon\"", entry("a", &pair.public()));
-        assert!(refusal(&soon).contains("until: \"soon\" is not an RFC 3339 time"));
-    }
 }

@@ -11,6 +11,7 @@ use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, 
 use super::Options;
 use super::block;
 use super::error::Error;
+use super::frozen::Frozen;
 use super::index::Key;
 use super::index::memtable::Memtable;
 use super::index::run::{Info, Kind, Run};
@@ -53,6 +54,16 @@ fn forget_cache(path: &Path) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::fs::fadvise(File::open(path)?, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())
+}
+
+/// Opens the file, which must be there, and leaves it as it is.
+pub(super) fn open_frozen(path: &Path, name: &str, options: &Options) -> Result<Database, Error> {
+    let file = File::open(path).map_err(storage)?;
+    check_magic(file.try_clone().map_err(storage)?, name)?;
+    match Frozen::of(file).map_err(storage)? {
+        Some(frozen) => open_backend(frozen, name, options),
+        None => Err(Error::InUse { name: name.to_owned() }),
+    }
 }
 
 /// Opens the storage, or makes a log in it when it is empty.

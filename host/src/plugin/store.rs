@@ -41,6 +41,11 @@ impl Store {
         Ok(Self { dir: dir.to_owned() })
     }
 
+    /// The same to read from alone: the directory stays as it is, and need not be there.
+    pub fn reading(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
     /// Stores a plugin's bytes and returns their digest. They are on the disk when this returns.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, Error> {
         Self::check_size(bytes)?;

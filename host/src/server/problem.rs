@@ -240,7 +240,7 @@ fn code_of(error: &Error) -> Code {
         E::Load(_) | E::NoPlugin(_) | E::Chain(_) => Code::PluginRefused,
         E::Signature(_) | E::Untrusted { .. } => Code::UntrustedPlugin,
         E::InvalidPublisher(_) => Code::InvalidRequest,
-        E::PublisherExists(_) => Code::PublisherExists,
+        E::PublisherExists(_) | E::KeyTrusted { .. } => Code::PublisherExists,
         E::UnknownPublisher(_) => Code::UnknownPublisher,
         E::AmbiguousPlugin { .. } => Code::AmbiguousPlugin,
         E::WrongKind { .. } => Code::WrongKind,

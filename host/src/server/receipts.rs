@@ -16,7 +16,7 @@ use super::model::{CheckedReceipt, HostKey};
 use super::params::{NoParams, Params};
 use super::problem::Problem;
 use super::{Host, sse};
-use crate::engine::{DOCUMENT_BYTES_MAX, Document, PLUGIN_BYTES_MAX};
+use crate::engine::{DOCUMENT_BYTES_MAX, Document, PLUGIN_BYTES_MAX, PublicKey};
 use crate::event::{Sequence, Timestamp};
 
 /// 260 MiB: a document, and four plugins of the largest size.
@@ -113,7 +113,7 @@ pub(super) async fn key(State(host): State<Arc<Host>>, form: Form, _: NoParams) 
         content((Document = "application/json"), (Vec<u8> = "application/cbor"))),
     responses((status = 200, description = "It was checked, and holds or does not",
             content((CheckedReceipt), ("text/event-stream"))),
-        (status = 422, description = "It is no receipt and no proof, or a plugin cannot run")))]
+        (status = 422, description = "It is no receipt and no proof, or may not be checked here")))]
 pub(super) async fn check(
     State(host): State<Arc<Host>>,
     form: LongForm,
@@ -122,12 +122,13 @@ pub(super) async fn check(
     body: Body,
 ) -> Answered {
     params.only(&["key"])?;
+    let key: Option<PublicKey> = params.parsed("key")?;
     must_be(&headers, &[JSON, CBOR])?;
     let (document, plugins) = handed_over(&headers, body).await?;
-    let key = params.text("key").map(str::to_owned);
     let checked = sse::long(host, form, move |engine, watch| {
         let head = engine.head().sequence().0;
-        let check = engine.check(document, key.as_deref(), &plugins, |now| watch(sse::progress(now, head)))?;
+        let key = key.as_ref().map(PublicKey::as_str);
+        let check = engine.check(document, key, &plugins, |now| watch(sse::progress(now, head)))?;
         Ok(CheckedReceipt::from(check))
     });
     Ok(checked.await)

@@ -17,6 +17,7 @@ use super::model::{NewPublisher, Publisher, Requirement, Trust};
 use super::params::NoParams;
 use super::problem::Problem;
 use crate::engine::{self, Engine};
+use crate::event::Timestamp;
 
 type Answered = Result<Response, Problem>;
 
@@ -58,7 +59,7 @@ pub(super) async fn require(
 #[utoipa::path(post, path = "/trust/publishers", tag = "plugins", operation_id = "trust_publisher",
     request_body = NewPublisher,
     responses((status = 201, description = "It is trusted", body = Publisher),
-        (status = 409, description = "The name is taken")))]
+        (status = 409, description = "The name is taken, or the key is trusted under another")))]
 pub(super) async fn add(
     State(host): State<Arc<Host>>,
     access: Access,
@@ -70,7 +71,7 @@ pub(super) async fn add(
     access.may_trust()?;
     let NewPublisher { name, key, until, plugins, comment } = read_json(&headers, body).await?;
     let new = engine::Publisher { name, key, until, plugins, comment };
-    let (publisher, _) = blocking(&host, move |engine| Ok(engine.trust(new)?)).await?;
+    let (publisher, _) = blocking(&host, move |engine| Ok(engine.trust(new, Timestamp::now())?)).await?;
     let publisher = shown(publisher);
     tracing::info!(name = publisher.name, key = publisher.key_id, "a publisher is trusted");
     Ok(form.answer(StatusCode::CREATED, &publisher))

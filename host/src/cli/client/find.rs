@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use super::patient::Patient;
@@ -21,18 +22,46 @@ use crate::server::{self, Host};
 const RETRY: Duration = Duration::from_millis(20);
 
 pub(super) fn connect(dir: &Path, options: &Options) -> Result<Client, Error> {
+    match find(dir, options, |at_once| Engine::open(dir, at_once))? {
+        Found::Host(socket) => served(socket),
+        Found::Engine(engine) => own(*engine, None),
+    }
+}
+
+pub(super) fn connect_to_check(dir: &Path, options: &Options) -> Result<Client, Error> {
+    let failed = |source| Error::File { path: std::env::temp_dir(), source };
+    let beside = tempfile::Builder::new().prefix("polyfold-check-").tempdir().map_err(failed)?;
+    match find(dir, options, |at_once| Engine::open_to_check(dir, beside.path(), at_once))? {
+        Found::Host(socket) => served(socket),
+        Found::Engine(engine) => own(*engine, Some(beside)),
+    }
+}
+
+/// Who answers for a directory.
+enum Found {
+    Host(UnixStream),
+    Engine(Box<Engine>),
+}
+
+fn find(
+    dir: &Path,
+    options: &Options,
+    open: impl Fn(&Options) -> Result<Engine, engine::Error>,
+) -> Result<Found, Error> {
     // All waiting is done here, because whoever has the directory may begin to serve it meanwhile.
     let at_once = Options { lock_wait: Duration::ZERO, ..options.clone() };
     let give_up = Instant::now() + options.lock_wait;
     loop {
         if let Some(socket) = knock(dir) {
-            return served(socket);
+            return Ok(Found::Host(socket));
         }
-        match Engine::open(dir, &at_once) {
-            Ok(engine) => return own(engine),
+        match open(&at_once) {
+            Ok(engine) => return Ok(Found::Engine(Box::new(engine))),
             Err(engine::Error::InUse { .. }) if Instant::now() < give_up => std::thread::park_timeout(RETRY),
             // A host that has just come up has the directory and its socket.
-            Err(error @ engine::Error::InUse { .. }) => return knock(dir).map_or(Err(Error::of(error)), served),
+            Err(error @ engine::Error::InUse { .. }) => {
+                return knock(dir).map(Found::Host).ok_or_else(|| Error::of(error));
+            }
             Err(error) => return Err(Error::of(error)),
         }
     }
@@ -63,16 +92,16 @@ fn served(socket: UnixStream) -> Result<Client, Error> {
         tokio::spawn(connection);
         Ok::<_, Error>(sender)
     })?;
-    Ok(Client { way: Way::Served(connection), runtime })
+    Ok(Client { way: Way::Served(connection), runtime, _beside: None })
 }
 
-fn own(engine: Engine) -> Result<Client, Error> {
+fn own(engine: Engine, beside: Option<TempDir>) -> Result<Client, Error> {
     let runtime = runtime()?;
     // Within the runtime, because a host may have tasks of its own.
     let host = runtime.block_on(async { Host::open(Arc::new(engine)) });
     let host = host.map_err(|error| Error::Problem(Box::new(error.into())))?;
     let router = runtime.block_on(async { server::router(Arc::new(host)) });
-    Ok(Client { way: Way::Own(router), runtime })
+    Ok(Client { way: Way::Own(router), runtime, _beside: beside })
 }
 
 /// One thread: a command waits for one answer at a time, and the engine has threads of its own.

@@ -9,9 +9,10 @@ use clap::Args;
 
 use super::origin::signer;
 use super::{Client, Compiling, Content, Context, Error, Installed, Project, Projection, read_plugin, rebuild, watch};
+use crate::cli::error::named;
 use crate::cli::output::size;
 use crate::cli::registry::{self, Login, Pushed, Reference};
-use crate::engine::SIGNATURE_BYTES_MAX;
+use crate::engine::{SIGNATURE_BYTES_MAX, SmallFileError, read_small};
 use crate::server::origin::{SIGNATURE, SOURCE};
 
 #[derive(Debug, Args)]
@@ -136,17 +137,18 @@ fn signature_of(file: &Path, named: Option<&Path>) -> Result<Option<String>, Err
     let mut beside = file.as_os_str().to_owned();
     beside.push(".minisig");
     let beside = PathBuf::from(beside);
-    if beside.is_file() { read_signature(&beside).map(Some) } else { Ok(None) }
+    // Also what cannot be read is there: it must not pass for a file without a signature.
+    if beside.exists() || beside.is_symlink() { read_signature(&beside).map(Some) } else { Ok(None) }
 }
 
 fn read_signature(path: &Path) -> Result<String, Error> {
-    let failed = |source| Error::File { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > SIGNATURE_BYTES_MAX as u64 {
-        let (path, max) = (path.display(), size(SIGNATURE_BYTES_MAX as u64));
-        return Err(Error::Refused(format!("{path} is no minisign signature: it is larger than {max}")));
-    }
-    std::fs::read_to_string(path).map_err(failed)
+    read_small(path, SIGNATURE_BYTES_MAX as u64).map_err(|error| match error {
+        SmallFileError::Missing(source) | SmallFileError::Io(source) => Error::File { path: path.to_owned(), source },
+        error @ (SmallFileError::Dangling
+        | SmallFileError::NoFile
+        | SmallFileError::TooLarge(_)
+        | SmallFileError::NotText) => Error::Refused(format!("{} is no minisign signature: {error}", named(path))),
+    })
 }
 
 fn run(context: &mut Context, file: &Path, upload: Upload) -> Result<(), Error> {

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::cbor;
 use crate::cli::output::{count, count_of};
-use crate::engine::{Document, ProvedEntry, ProvedEvent, ProvedValue, Receipt};
+use crate::engine::{Document, ProvedEntry, ProvedEvent, ProvedValue, Receipt, brief, one_line};
 use crate::event::Envelope;
 use crate::server::model::CheckedReceipt;
 
-/// A line for each thing, what holds last.
+/// A line for each thing, what holds last. Whoever wrote the document wrote the texts in it: each stays on its line.
 pub(super) fn checked(checked: &CheckedReceipt, document: &Document) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
     match &checked.receipt {
@@ -31,11 +31,11 @@ pub(super) fn checked(checked: &CheckedReceipt, document: &Document) -> String {
     rows.extend(document.entry.as_ref().map(|proved| ("entry", entry(proved))));
     rows.extend(document.event.as_ref().map(|proved| ("event", event(proved))));
     rows.push(("made at", checked.receipt.log().made_at));
-    rows.push(("key", checked.key.clone()));
+    rows.push(("key", brief(&checked.key)));
     let holds = checked.holds.iter().map(|aspect| serde_json::to_string(aspect).expect("it is plain data"));
     let holds: Vec<String> = holds.map(|name| name.trim_matches('"').replace('-', " ")).collect();
     rows.push(("holds", if holds.is_empty() { "nothing".to_owned() } else { holds.join(", ") }));
-    let rows: Vec<String> = rows.into_iter().map(|(name, value)| format!("{name:<9} {value}")).collect();
+    let rows: Vec<String> = rows.into_iter().map(|(name, value)| format!("{name:<9} {}", one_line(&value))).collect();
     rows.join("\n")
 }
 

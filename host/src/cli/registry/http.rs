@@ -172,7 +172,9 @@ impl<'a> Way<'a> {
             status => {
                 let said = self.read(response, ERROR_BYTES_MAX, "an error").await.unwrap_or_default();
                 let mut text = format!("{} answers {status}", reference.host());
-                if let Ok(said) = std::str::from_utf8(said.trim_ascii()) {
+                if let Ok(said) = std::str::from_utf8(said.trim_ascii())
+                    && !said.is_empty()
+                {
                     let _ = write!(text, ": {}", said.escape_debug());
                 }
                 Error::Incomplete(text)

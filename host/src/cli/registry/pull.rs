@@ -57,6 +57,9 @@ async fn manifest(way: &mut Way<'_>, reference: &Reference) -> Result<(Manifest,
         return Err(refused(&"it is an index of several images, of which none is named"));
     }
     let manifest: Manifest = serde_json::from_slice(&body).map_err(|error| refused(&error))?;
+    if let Some(media_type) = manifest.media_type.as_ref().filter(|media_type| *media_type != MANIFEST) {
+        return Err(refused(&format!("it says of itself that it is {:?}, not {MANIFEST}", shown(media_type))));
+    }
     if manifest.schema_version != 2 {
         return Err(refused(&format!("its manifest is of version {}, and 2 is known", manifest.schema_version)));
     }

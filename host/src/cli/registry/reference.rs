@@ -35,6 +35,16 @@ impl Reference {
         if !name.contains('/') {
             return Err(refused("it names no repository"));
         }
+        if host.starts_with('[') {
+            return Err(refused(
+                "an IPv6 address is no host that a reference can have; give a name that stands for it",
+            ));
+        }
+        if let Some((_, port)) = host.rsplit_once(':')
+            && !port.parse::<u16>().is_ok_and(|port| port > 0)
+        {
+            return Err(refused("its port is none from 1 to 65535"));
+        }
         let inner: oci_client::Reference =
             name.parse().map_err(|error: oci_client::ParseError| refused(&error.to_string()))?;
         let is_sha256 = |digest: &str| digest.starts_with("sha256:") && *digest == digest.to_ascii_lowercase();
@@ -105,6 +115,10 @@ mod tests {
             ("oci://on-time", "names no host"),
             ("oci://acme/on-time:1", "names no host"),
             ("oci://ghcr.io", "names no repository"),
+            ("oci://[::1]:5000/a", "an IPv6 address is no host"),
+            ("oci://localhost:99999/a", "its port is none from 1 to 65535"),
+            ("oci://localhost:0/a", "its port is none from 1 to 65535"),
+            ("oci://localhost:/a", "its port is none from 1 to 65535"),
             ("oci://ghcr.io/A/b", "invalid reference"),
             ("oci://ghcr.io/a@sha256:abc", "invalid reference"),
             ("oci://user@ghcr.io/a", "invalid reference"),

@@ -1,12 +1,43 @@
 //! Checking a document with nothing else at hand: signature, key, and what is proved, against what the receipt says.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::document::unhex;
 use super::{Aspect, Document, InvalidDocument, ProvedEntry, ProvedEvent, Receipt, Refusal, StateReceipt};
+use crate::cbor;
 use crate::event::{Digest, Envelope, Sequence};
 use crate::log::{EventProof, event_leaf};
 use crate::state::{EntryProof, ValueDigest};
+
+/// Each is compiled before the first event, so a document decides with them what a check costs. Nobody has as many.
+const UPCASTERS_MAX: usize = 256;
+
+/// A host's public key as somebody types it: 64 hexadecimal digits, in either case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(String);
+
+/// A text that is no public key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a public key is 64 hexadecimal digits; `polyfold receipt key` on the host shows it")]
+pub struct InvalidKey;
+
+impl std::str::FromStr for PublicKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let key = text.to_ascii_lowercase();
+        if unhex::<32>(&key).is_some() { Ok(Self(key)) } else { Err(InvalidKey) }
+    }
+}
+
+impl PublicKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What a check came to.
 #[derive(Clone, Debug)]
@@ -55,12 +86,18 @@ impl Check {
 }
 
 fn check_identity(state: &StateReceipt) -> Result<(), Refusal> {
-    let bad = state.deployment.digests().find(|digest| digest.parse::<Digest>().is_err());
-    if let Some(bad) = bad {
-        return Err(Refusal::new(
-            Aspect::Identity,
-            format!("the deployment has {bad:?} where a plugin's digest should be"),
-        ));
+    let refuse = |why: String| Err(Refusal::new(Aspect::Identity, why));
+    let is_digest = |text: &str| text.parse::<Digest>().is_ok_and(|digest| digest.to_string() == text);
+    if let Some(bad) = state.deployment.digests().find(|digest| !is_digest(digest)) {
+        return refuse(format!("the deployment has {bad:?} where a plugin's digest should be"));
+    }
+    let upcasters = &state.deployment.upcasters;
+    if upcasters.len() > UPCASTERS_MAX {
+        return refuse(format!("the deployment has {} upcasters, and {UPCASTERS_MAX} are taken", upcasters.len()));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = upcasters.iter().find(|digest| !seen.insert(*digest)) {
+        return refuse(format!("the deployment names upcaster {twice} twice"));
     }
     match state.deployment.identity() {
         found if found == state.identity => Ok(()),
@@ -102,6 +139,10 @@ fn check_event(event: &ProvedEvent, receipt: &Receipt) -> Result<(), Refusal> {
         let payload = STANDARD.decode(payload).map_err(|_| refuse("its payload is no base64"))?;
         if Digest::of(&payload) != event.payload_digest {
             return Err(refuse("its payload has another digest"));
+        }
+        // No log has another, so nobody appended it.
+        if cbor::from_cbor(&payload).ok().is_none_or(|canonical| canonical.as_bytes() != payload) {
+            return Err(refuse("its payload is no canonical CBOR"));
         }
     }
     let (sequence, at) = (Sequence(event.sequence), Sequence(log.sequence));

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use super::{Aspect, Refusal};
 use crate::cbor;
 use crate::engine::Deployment;
-use crate::event::Digest;
+use crate::engine::brief;
+use crate::event::{Digest, PluginName, Timestamp};
 
 /// 4 MiB: an entry's or an event's largest value as base64, and a receipt with the longest parameters.
 pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
@@ -31,6 +32,7 @@ pub enum Receipt {
 
 /// A projection's state at its checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StateReceipt {
     /// The version of the receipt's form: 1.
     pub version: u32,
@@ -75,6 +77,7 @@ pub struct StateReceipt {
 
 /// The log up to an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LogReceipt {
     /// The version of the receipt's form: 1.
     pub version: u32,
@@ -95,6 +98,23 @@ pub struct LogReceipt {
 }
 
 impl Receipt {
+    /// What texts must be that people are shown.
+    fn check_texts(&self) -> Result<(), String> {
+        let LogReceipt { log_id, made_at, .. } = self.log();
+        if !made_at.parse::<Timestamp>().is_ok_and(|time| time.to_string() == made_at) {
+            return Err(format!("made_at is {made_at:?}, and must be an RFC 3339 time in UTC"));
+        }
+        if !log_id.parse::<uuid::Uuid>().is_ok_and(|id| id.to_string() == log_id) {
+            return Err(format!("log_id is {log_id:?}, and must be a UUID"));
+        }
+        match self {
+            Self::State(state) => {
+                PluginName::new(&state.projection).map(drop).map_err(|error| format!("projection: {error}"))
+            }
+            Self::Log(_) => Ok(()),
+        }
+    }
+
     /// What both kinds say of the log.
     pub fn log(&self) -> LogReceipt {
         match self {
@@ -115,13 +135,13 @@ impl Receipt {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    // As it came: all of its fields are signed, also such as nobody here knows.
+    // As it came, because the signature is over it.
     #[schema(value_type = Receipt)]
     receipt: Box<RawValue>,
     /// The host's public key (Ed25519): 64 hexadecimal digits.
     pub key: String,
     /// Over the text `polyfold receipt v1`, a line feed, and the receipt as canonical CBOR: 128 hexadecimal digits.
-    signature: String,
+    pub(super) signature: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<ProvedEntry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +201,16 @@ pub enum InvalidDocument {
 
 impl Document {
     pub(super) fn sign(receipt: &Receipt, key: &SigningKey) -> Self {
-        let receipt = serde_json::value::to_raw_value(receipt).expect("a receipt is plain data");
+        Self::sign_raw(serde_json::value::to_raw_value(receipt).expect("a receipt is plain data"), key)
+    }
+
+    /// Signs what no host would.
+    #[cfg(test)]
+    pub(super) fn sign_json(receipt: &str, key: &SigningKey) -> Self {
+        Self::sign_raw(RawValue::from_string(receipt.to_owned()).unwrap(), key)
+    }
+
+    fn sign_raw(receipt: Box<RawValue>, key: &SigningKey) -> Self {
         let message = message(&receipt).expect("a receipt of our own has a canonical form");
         let signature = hex(&key.sign(&message).to_bytes());
         Self { receipt, key: hex(key.verifying_key().as_bytes()), signature, entry: None, event: None }
@@ -200,12 +229,15 @@ impl Document {
         if bytes.len() > DOCUMENT_BYTES_MAX {
             return Err(InvalidDocument::TooLarge(bytes.len()));
         }
-        let malformed = |why: String| InvalidDocument::Malformed(why);
         if bytes.trim_ascii_start().first() == Some(&b'{') {
-            return serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()));
+            return serde_json::from_slice(bytes).map_err(|error| malformed(&error));
         }
-        let json = cbor::to_json(bytes).map_err(|error| malformed(error.to_string()))?;
-        serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))
+        // A map, or a tag before one.
+        if !matches!(bytes.first(), Some(0xa0..=0xdb)) {
+            return Err(malformed(&neither(bytes)));
+        }
+        let json = cbor::to_json(bytes).map_err(|error| malformed(&error))?;
+        serde_json::from_str(&json).map_err(|error| malformed(&error))
     }
 
     pub fn to_json(&self) -> String {
@@ -214,7 +246,7 @@ impl Document {
 
     /// The same as canonical CBOR.
     pub fn to_cbor(&self) -> Result<Vec<u8>, InvalidDocument> {
-        cbor::canonical_from_json(&self.to_json()).map_err(|error| InvalidDocument::Malformed(error.to_string()))
+        cbor::canonical_from_json(&self.to_json()).map_err(|error| malformed(&error))
     }
 
     /// What the receipt says, whether or not its signature holds.
@@ -223,24 +255,49 @@ impl Document {
         struct Versioned {
             version: u64,
         }
-        let malformed = |error: serde_json::Error| InvalidDocument::Malformed(format!("the receipt: {error}"));
-        let Versioned { version } = serde_json::from_str(self.receipt.get()).map_err(malformed)?;
+        let of_receipt = |why: &dyn std::fmt::Display| malformed(&format!("the receipt: {why}"));
+        let Versioned { version } = serde_json::from_str(self.receipt.get()).map_err(|error| of_receipt(&error))?;
         if version != u64::from(VERSION) {
             return Err(InvalidDocument::Newer(version));
         }
-        serde_json::from_str(self.receipt.get()).map_err(malformed)
+        let receipt: Receipt = serde_json::from_str(self.receipt.get()).map_err(|error| of_receipt(&error))?;
+        receipt.check_texts().map_err(|why| of_receipt(&why))?;
+        let own = serde_json::to_string(&receipt).expect("a receipt is plain data");
+        // What is signed says one thing in one way: no other field, and no other spelling of a digest.
+        if cbor::canonical_from_json(self.receipt.get()) != cbor::canonical_from_json(&own) {
+            return Err(of_receipt(&"it has fields or spellings that version 1 does not have"));
+        }
+        Ok(receipt)
     }
 
     /// Whether the key in the document signed the receipt.
     pub(super) fn check_signature(&self) -> Result<(), Refusal> {
         let refuse = |why: &str| Refusal::new(Aspect::Signature, format!("the signature does not hold: {why}"));
         let key = unhex::<32>(&self.key).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-        let key = key.ok_or_else(|| refuse("the key is no Ed25519 public key of 64 hexadecimal digits"))?;
+        let key =
+            key.ok_or_else(|| refuse("the key is no Ed25519 public key of 64 hexadecimal digits in lower case"))?;
         let signature = unhex::<64>(&self.signature).map(|bytes| Signature::from_bytes(&bytes));
-        let signature = signature.ok_or_else(|| refuse("it has not 128 hexadecimal digits"))?;
+        let signature = signature.ok_or_else(|| refuse("it has not 128 hexadecimal digits in lower case"))?;
         let message = message(&self.receipt).map_err(|error| refuse(&format!("the receipt: {error}")))?;
         key.verify_strict(&message, &signature)
             .map_err(|_| refuse("the receipt was changed after it was signed, or another key signed it"))
+    }
+}
+
+/// What is quoted of the document is anybody's.
+fn malformed(why: &dyn std::fmt::Display) -> InvalidDocument {
+    InvalidDocument::Malformed(brief(&why.to_string()))
+}
+
+/// Why a file is not read as JSON and not as CBOR.
+fn neither(bytes: &[u8]) -> &'static str {
+    const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    if bytes.trim_ascii().is_empty() {
+        "it is empty"
+    } else if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+        "it begins with a byte order mark; JSON must be UTF-8 without one"
+    } else {
+        "it must be a JSON object, which begins with {, or a CBOR map"
     }
 }
 
@@ -277,8 +334,9 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// In lower case alone: one form of each document.
 pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != N * 2 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    if text.len() != N * 2 || !text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
     let mut bytes = [0; N];
@@ -290,20 +348,29 @@ pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// A digest as text.
 mod as_text {
-    use super::{Deserialize as _, Deserializer, Digest, Serializer};
+    use super::{Deserialize as _, Deserializer, Digest, Serializer, strict};
 
     pub(super) fn serialize<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(digest)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
-        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+        strict(&String::deserialize(from)?)
+    }
+}
+
+/// A digest in the one form that documents have.
+fn strict<E: serde::de::Error>(text: &str) -> Result<Digest, E> {
+    match text.parse::<Digest>() {
+        Ok(digest) if digest.to_string() == text => Ok(digest),
+        Ok(_) => Err(E::custom(format!("{text} is not in lower case"))),
+        Err(error) => Err(E::custom(error)),
     }
 }
 
 /// Digests as texts, at most as many as a path can have.
 mod as_texts {
-    use super::{Deserialize as _, Deserializer, Digest, Serializer};
+    use super::{Deserialize as _, Deserializer, Digest, Serializer, strict};
 
     pub(super) fn serialize<S: Serializer>(digests: &[Digest], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(digests.iter().map(Digest::to_string))
@@ -311,6 +378,6 @@ mod as_texts {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Digest>, D::Error> {
         let texts = Vec::<String>::deserialize(from)?;
-        texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+        texts.iter().map(|text| strict(text)).collect()
     }
 }

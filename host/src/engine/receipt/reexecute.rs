@@ -13,16 +13,13 @@ use crate::engine::outlet::Outlet;
 use crate::engine::portion::Want;
 use crate::engine::replay::Replay;
 use crate::engine::source::Source;
-use crate::engine::states::Scratch;
+use crate::engine::states::{CHECKS, Scratch};
 use crate::engine::verify::run_watched;
 use crate::engine::{Chains, Deployment, Document, Engine, Error, Phase, Progress, Sizing};
 use crate::event::{Digest, Sequence};
 use crate::log;
-use crate::plugin::{self, Limits, Plugin, Upcaster};
+use crate::plugin::{self, Failure, Limits, LoadError, Plugin, Upcaster};
 use crate::state::{Reader, Store};
-
-/// Where scratches of checks lie among the states; no projection can have the name.
-const FOLDER: &str = ".check";
 
 const OTHER_LIMITS: &str =
     "the state was made under limits that this polyfold does not have; check it with the version that made it";
@@ -78,7 +75,7 @@ impl Engine {
     ) -> Result<(), Stop> {
         self.check_log(check, watch)?;
         let Receipt::State(state) = check.receipt.clone() else { return Ok(()) };
-        let scratch = Scratch(self.hub.states.scratch(FOLDER, state.identity)?);
+        let scratch = Scratch(self.hub.states.scratch(CHECKS, state.identity)?);
         let mut replay = self.replay_of(&state, given, Arc::clone(&scratch.0))?;
         check.holds.push(Aspect::Plugin);
         let progress = run_watched(&mut replay, Sequence(state.sequence), watch)?;
@@ -157,7 +154,8 @@ impl Engine {
                 Plugin::Projection(_) => return Err(not_a("upcaster", digest)),
             }
         }
-        let chains = Arc::new(Chains::compose(&upcasters)?);
+        let chains = Chains::compose(&upcasters);
+        let chains = Arc::new(chains.map_err(|error| Refusal::new(Aspect::Plugin, error.to_string()))?);
         let want = Want::of(deployment, projection.manifest());
         let source = Source::new(Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent), chains, want);
         let (parameters, policy) = (deployment.parameters.as_str().into(), deployment.on_fault);
@@ -213,7 +211,7 @@ impl Plugins<'_> {
                 &stored
             }
         };
-        Ok(self.engine.sandbox.load(digest, bytes, limits)?)
+        self.engine.sandbox.load(digest, bytes, limits).map_err(|error| unfit(digest, error))
     }
 
     fn missing(&self, digest: Digest, error: plugin::Error) -> Stop {
@@ -233,6 +231,17 @@ impl Plugins<'_> {
             }
         };
         Refusal::new(Aspect::Plugin, why).into()
+    }
+}
+
+/// The same bytes under the same limits fail everywhere, so no state can have been made with them.
+fn unfit(digest: Digest, error: LoadError) -> Stop {
+    match error {
+        LoadError::Refused(_) | LoadError::Describe(Failure::Verdict(_)) | LoadError::Manifest(_) => {
+            let why = format!("plugin {digest} cannot run as the receipt says: {error}");
+            Refusal::new(Aspect::Plugin, why).into()
+        }
+        LoadError::Describe(Failure::Mishap(_)) | LoadError::Host(_) => Stop::Failed(error.into()),
     }
 }
 

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::engine::shown::{brief, cut};
+
+/// A document is anybody's: what is said of it is a line of this length at most.
+const DETAIL_CHARS_MAX: usize = 1_000;
+
 /// What can be held against its counterpart, each by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -43,12 +48,12 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(differs: Aspect, detail: impl Into<String>) -> Self {
-        Self { differs, detail: detail.into() }
+        Self { differs, detail: cut(&detail.into(), DETAIL_CHARS_MAX) }
     }
 
     /// The receipt says one thing, and what was found says another.
     pub(super) fn between(differs: Aspect, what: &str, said: impl ToString, found: impl ToString) -> Self {
-        let (said, found) = (said.to_string(), found.to_string());
+        let (said, found) = (brief(&said.to_string()), brief(&found.to_string()));
         Self::new(differs, format!("the {what} differs: the receipt says {said}, but it is {found}"))
     }
 }

@@ -1,5 +1,7 @@
 //! Documents by themselves: one form of the signed bytes, whatever the file's; what was changed and what is no document is named.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
@@ -96,7 +98,8 @@ fn whatever_of_a_receipt_is_changed_its_signature_holds_no_more() {
         match check {
             Ok(check) => assert_eq!(check.refusal.unwrap().differs, Aspect::Signature, "{place}"),
             Err(error) => assert!(
-                ["/receipt/kind", "/receipt/version", "/receipt/deployment/on_fault"].contains(&&*place),
+                ["/receipt/kind", "/receipt/version", "/receipt/projection", "/receipt/deployment/on_fault"]
+                    .contains(&&*place),
                 "{place}: {error}"
             ),
         }
@@ -154,14 +157,25 @@ fn what_is_no_document_is_refused_and_costs_little() {
     let json = document().to_json();
     refused(b"", "it is no receipt or proof");
     refused(b"{}", "missing field");
-    refused(b"[1,2,3]", "it is no receipt or proof");
+    for (bytes, expected) in [
+        (&b""[..], "it is no receipt or proof: it is empty"),
+        (b" \n", "it is empty"),
+        (b"[1,2,3]", "it must be a JSON object, which begins with {, or a CBOR map"),
+        (b"null", "it must be a JSON object"),
+        (b"\x81\x01", "it must be a JSON object"),
+        (b"\xef\xbb\xbf{}", "it begins with a byte order mark; JSON must be UTF-8 without one"),
+        (b"\xff\xfe{\0}\0", "it begins with a byte order mark"),
+        (b"\xa1", "it is no receipt or proof: not valid CBOR: it ends early"),
+    ] {
+        refused(bytes, expected);
+    }
     refused(&vec![b'{'; DOCUMENT_BYTES_MAX + 1], "no receipt or proof has more than 4194304");
     refused("{\"receipt\":".repeat(100_000).as_bytes(), "it is no receipt or proof");
     let deep =
         format!("{{\"receipt\":{}{},\"key\":\"\",\"signature\":\"\"}}", "[".repeat(100_000), "]".repeat(100_000));
     refused(deep.as_bytes(), "it is no receipt or proof: the receipt: ");
-    refused(&[0x81; 100_000], "nested deeper than 128 levels");
-    refused(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "it is no receipt or proof");
+    refused(&[&[0xa1, 0x60][..], &[0x81; 100_000]].concat(), "nested deeper than 128 levels");
+    refused(&[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "it is no receipt or proof");
     refused(&json.as_bytes()[..json.len() - 1], "it is no receipt or proof");
     refused(json.replacen('{', "{\"more\":1,", 1).as_bytes(), "unknown field `more`");
     refused(json.replace("\"kind\":\"state\"", "\"kind\":\"other\"").as_bytes(), "unknown variant `other`");
@@ -169,6 +183,83 @@ fn what_is_no_document_is_refused_and_costs_little() {
     refused(json.replace("\"version\":1", "\"version\":-1").as_bytes(), "it is no receipt or proof");
     refused(json.replace("\"entries\":2", "\"entries\":2,\"entries\":3").as_bytes(), "it is no receipt or proof");
     refused(json.replace(&Digest::of(b"chain").to_string(), "00").as_bytes(), "is not a digest of 64");
+}
+
+/// Signed by its maker, and still nothing that a host writes.
+#[test]
+fn a_signature_does_not_excuse_another_form() {
+    let whole: Value = serde_json::from_str(&document().to_json()).unwrap();
+    let refused = |change: &dyn Fn(&mut Value), expected: &str| {
+        let mut receipt = whole["receipt"].clone();
+        change(&mut receipt);
+        let error = Document::sign_json(&receipt.to_string(), &key()).receipt().unwrap_err().to_string();
+        assert!(error.contains(expected) && error.chars().count() < 300 && !error.contains('\n'), "{error}");
+    };
+    refused(&|receipt| receipt["more"] = json!(1), "unknown field `more`");
+    refused(&|receipt| receipt["a\nkey  \u{202e}"] = json!(1), "unknown field `a\\nkey  \\u{202e}`");
+    refused(
+        &|receipt| receipt["deployment"]["more"] = json!(1),
+        "it has fields or spellings that version 1 does not have",
+    );
+    refused(
+        &|receipt| receipt["made_at"] = json!("never\nholds  all"),
+        "made_at is \"never\\nholds  all\", and must be",
+    );
+    refused(&|receipt| receipt["made_at"] = json!("2026-11-21T13:00:00+01:00"), "an RFC 3339 time in UTC");
+    refused(&|receipt| receipt["projection"] = json!("a".repeat(300_000)), "it must be 1 to 64 of a-z");
+    refused(&|receipt| receipt["projection"] = json!("a\nb"), "it must be 1 to 64 of a-z");
+    refused(&|receipt| receipt["log_id"] = json!("x".repeat(300_000)), "log_id is \"xxx");
+    let upper = Digest::of(b"chain").to_string().to_uppercase();
+    refused(&|receipt| receipt["chain_head"] = json!(upper), "is not in lower case");
+    refused(&|receipt| receipt["kind"] = json!("x".repeat(300_000)), "unknown variant `xxx");
+}
+
+#[test]
+fn key_and_signature_have_one_form() {
+    let document = document();
+    for text in [&document.key, &document.signature] {
+        let changed = document.to_json().replace(text.as_str(), &text.to_uppercase());
+        let refusal = checked(&changed).refusal.unwrap();
+        assert_eq!(refusal.differs, Aspect::Signature);
+        assert!(refusal.detail.contains("hexadecimal digits in lower case"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_key_that_is_mistyped_is_no_key_that_differs() {
+    let key = document().key;
+    assert_eq!(key.to_uppercase().parse::<PublicKey>().unwrap().as_str(), key);
+    for text in ["", "x", &key[1..], &format!("{key}0"), &"\u{fc}".repeat(32)] {
+        assert_eq!(text.parse::<PublicKey>(), Err(InvalidKey), "{text}");
+    }
+}
+
+/// What a document repeats would be compiled as often, and it is refused before anything is.
+#[test]
+fn upcasters_are_few_and_each_stands_once() {
+    let check = |upcasters: Vec<String>| {
+        let mut state = state();
+        state.deployment.upcasters = upcasters;
+        state.identity = state.deployment.identity();
+        checked(&Document::sign(&Receipt::State(Box::new(state)), &key()).to_json()).refusal
+    };
+    let digest = |number: usize| Digest::of(&number.to_le_bytes()).to_string();
+    let refusal = check(vec![digest(1), digest(2), digest(1)]).unwrap();
+    assert_eq!(refusal.differs, Aspect::Identity);
+    assert_eq!(refusal.detail, format!("the deployment names upcaster {} twice", digest(1)));
+    assert_eq!(check((0..256).map(digest).collect()), None);
+    let refusal = check((0..257).map(digest).collect()).unwrap();
+    assert_eq!(refusal.detail, "the deployment has 257 upcasters, and 256 are taken");
+    assert_eq!(check(vec![digest(1).to_uppercase()]).unwrap().differs, Aspect::Identity);
+}
+
+#[test]
+fn a_refusal_is_one_line_that_ends() {
+    let mut state = state();
+    state.deployment.plugin = "\u{202e}\n".repeat(100_000);
+    state.identity = state.deployment.identity();
+    let detail = checked(&Document::sign(&Receipt::State(Box::new(state)), &key()).to_json()).refusal.unwrap().detail;
+    assert!(detail.chars().count() < 2_000 && !detail.contains(['\n', '\u{202e}']), "{detail}");
 }
 
 /// An engine with a log of so many events.
@@ -234,6 +325,13 @@ fn another_event_under_the_same_receipt_is_refused() {
     refused(&|event| event.path[2] = Digest::ZERO, "does not lead to the event root");
     refused(&|event| event.envelope.insert(0, '!'), "its envelope is no base64");
     refused(&|event| event.sequence = 6, "its envelope is that of event 5");
+    // 24 in two bytes more than it needs; its digest is right, and stands in the tree of nobody's log.
+    let long = [0x19, 0x00, 0x18];
+    let other_form = |event: &mut ProvedEvent| {
+        (event.payload, event.payload_digest) = (Some(STANDARD.encode(long)), Digest::of(&long));
+    };
+    refused(&other_form, "its payload is no canonical CBOR");
+    refused(&|event| event.payload = Some("oA".to_owned()), "its payload is no base64");
 }
 
 #[test]

@@ -61,9 +61,14 @@ async fn what_is_made_is_checked_as_json_and_as_cbor() {
         }
     }
     let receipt = bytes(&host, "/projections/event-counts/receipt", "application/json").await;
-    let (status, checked) = check(&host, "?key=00", "application/json", receipt.to_vec()).await;
+    let (status, checked) =
+        check(&host, &format!("?key={}", "00".repeat(32)), "application/json", receipt.to_vec()).await;
     assert_eq!((status, &checked["sound"], &checked["differs"]), (200, &json!(false), &json!("key")));
     assert_eq!(checked["holds"], json!(["signature"]));
+    for mistyped in ["", "zz", "00"] {
+        let (status, problem) = check(&host, &format!("?key={mistyped}"), "application/json", receipt.to_vec()).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid-request")), "{mistyped:?}");
+    }
     let headers = [("content-type", "application/json"), ("accept", "text/event-stream")];
     let (_, _, followed) = answer(ask(&host, "POST", "/receipts/check", &headers, receipt).await).await;
     let followed = String::from_utf8(followed.to_vec()).unwrap();
