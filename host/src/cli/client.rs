@@ -160,7 +160,7 @@ impl Client {
         mut take: impl FnMut(Bytes) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         let request = request(method, path, accept, content)?;
-        let Self { way, runtime } = self;
+        let Self { way, runtime, .. } = self;
         runtime.block_on(async {
             let mut pieces = Pieces::of(way.send(request).await?);
             while let Some(piece) = pieces.next().await? {

@@ -113,7 +113,7 @@ impl Head {
 impl Reader {
     /// How often blocks other than the last were written anew. While it stays the same, so do they.
     pub fn rewrites(&self) -> u64 {
-        0
+        self.rewrites
     }
 
     /// The log's blocks as they are stored, from the one that begins with that sequence; each verified to be whole and to

@@ -83,6 +83,11 @@ pub(super) struct Meta {
 }
 
 impl Meta {
+    /// How often blocks other than the last were written anew, which this format does not do.
+    pub(super) fn rewrites(&self) -> u64 {
+        0
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&FORMAT.to_le_bytes());

@@ -13,8 +13,8 @@ use super::place::Place;
 use super::segment::SegmentReader;
 use crate::log::{BlockInfo, Head, LogId, check_events};
 
-/// Blocks that are checked together, on all processors: some 16 MiB as they are stored.
-const BLOCKS_TOGETHER: usize = 1024;
+/// Blocks that are checked together, on all processors.
+const BATCH_BYTES: u64 = 16 << 20;
 const READ_BYTES: usize = 1 << 20;
 
 /// What a verification found.
@@ -147,15 +147,15 @@ impl Check<'_> {
         let mut segment = SegmentReader::open(self.place, digest)?;
         let mut links: Vec<Link> = Vec::new();
         loop {
-            let mut blocks = Vec::with_capacity(BLOCKS_TOGETHER);
-            while blocks.len() < BLOCKS_TOGETHER {
+            let (mut blocks, mut bytes) = (Vec::new(), 0);
+            while bytes < BATCH_BYTES {
                 let Some(block) = segment.next_block()? else { break };
+                bytes += block.len() as u64 + 4;
                 blocks.push(block);
             }
             if blocks.is_empty() {
                 break;
             }
-            let bytes = blocks.iter().map(|block| block.len() as u64 + 4).sum();
             let damaged = |why| BackupError::damaged(segment.file(), why);
             let checked: Result<Vec<Link>, _> = blocks.par_iter().map(|block| check_events(block)).collect();
             for link in checked.map_err(|why| damaged(why.to_string()))? {
