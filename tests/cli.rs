@@ -41,6 +41,8 @@ fn help_names_every_command_and_exit_code() {
               read         Print events
               tail         Print the newest events, and those to come
               export       Write events as NDJSON, in the form that `import` takes
+              backup       Back up a data directory, check and list backups
+              restore      Make a data directory of a backup, as it was at its end or at a time
               plugin       Write, build, install, inspect and remove plugins
               projection   Create, query and check projections
               log          Show and check the event log

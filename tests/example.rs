@@ -45,3 +45,16 @@ fn the_receipts_example_finds_every_change() {
     assert_eq!(stdout.matches("error: ").count(), 6, "{stdout}");
     assert!(stdout.trim_end().ends_with("Everything that was changed was refused, and by its name."), "{stdout}");
 }
+
+#[test]
+fn the_backup_example_brings_everything_back() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let plugins = guests::path("on-time");
+    let mut command = Command::new("bash");
+    command.arg("examples/backup/run.sh").current_dir(top);
+    command.env("POLYFOLD", PROGRAM).env("POLYFOLD_PLUGINS", plugins.parent().unwrap());
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.trim_end().ends_with("what was changed was refused by its name."), "{stdout}");
+}

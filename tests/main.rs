@@ -6,6 +6,7 @@ mod guests;
 mod host;
 mod program;
 
+mod backup;
 mod bindings;
 mod cli;
 mod conformance;

@@ -1,6 +1,7 @@
 //! The command line: words, exit codes and progress bars. What it does is the engine's.
 
 mod append;
+mod backup;
 mod client;
 mod config;
 mod error;
@@ -14,6 +15,7 @@ mod projection;
 mod read;
 mod receipt;
 mod registry;
+mod restore;
 mod selection;
 mod serve;
 mod settings;
@@ -74,6 +76,10 @@ enum Command {
     Tail(tail::Tail),
     /// Write events as NDJSON, in the form that `import` takes.
     Export(export::Export),
+    /// Back up a data directory, check and list backups.
+    Backup(backup::Backup),
+    /// Make a data directory of a backup, as it was at its end or at a time.
+    Restore(restore::Restore),
     /// Write, build, install, inspect and remove plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -175,6 +181,8 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Read(read) => read.run(context),
         Command::Tail(tail) => tail.run(context),
         Command::Export(export) => export.run(context),
+        Command::Backup(backup) => backup.run(context),
+        Command::Restore(restore) => restore.run(context),
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),

@@ -18,6 +18,7 @@
 
 mod append;
 mod asof;
+mod backup;
 mod catalogue;
 mod code;
 mod compare;
@@ -74,6 +75,12 @@ mod worker;
 
 pub use append::Ticket;
 pub use asof::{AsOf, InvalidMoment, KeyValue, KeyValues, Moment, Origin, Past, Waiting};
+pub use backup::{
+    BackupError, BackupRequest, BackupWriter, Generation, HostKeyToo, Keep as KeepGenerations, KnownState, LastBlock,
+    MEDIA_TYPE as BACKUP_STREAM, Made as MadeBackup, Part, Reached, Restore, Restored, SavedFile, SavedLog,
+    SavedPlugin, SavedState, Shape as BackupShape, Since, Until, VerifiedBackup, list_backup, problem_frame,
+    verify_backup,
+};
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};

@@ -4,6 +4,7 @@
 
 mod append;
 mod block;
+mod blocks;
 mod bytes;
 mod error;
 mod file;
@@ -14,6 +15,7 @@ pub mod fuzz;
 mod index;
 mod plan;
 mod reader;
+mod rebuild;
 mod record;
 mod state;
 mod stats;
@@ -23,14 +25,17 @@ mod tables;
 mod tests;
 mod tree;
 mod verify;
+mod walk;
 mod writer;
 
 pub use append::{Append, Appended, Expectation, Placed, Prepared};
+pub use blocks::{BLOCK_BYTES_MAX, BadBlock, BlockInfo, RawBlock, RawBlocks, check_events};
 pub use error::{Error, PlanError, Refused};
 pub use plan::Transaction;
 pub use reader::{Page, Query, Reader};
+pub use rebuild::{Batch as BlockBatch, Cut, Ready, Rebuild};
 pub use stats::Stats;
-pub use tables::{Head, LogId};
+pub use tables::{Head, LogId, ParseLogIdError};
 pub use tree::recompute::Recomputed;
 pub use tree::{EventProof, event_leaf};
 pub use verify::Verified;

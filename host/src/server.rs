@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod answer;
+mod backup;
 mod changes;
 mod compare;
 mod connection;
@@ -122,6 +123,7 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
     OpenApiRouter::new()
         .routes(routes!(log::show))
         .routes(routes!(log::verify))
+        .routes(routes!(backup::send))
         .routes(routes!(events::append::append, events::read::events))
         .routes(routes!(events::stream::follow))
         .routes(routes!(changes::follow))

@@ -11,6 +11,7 @@
 )]
 
 mod append;
+mod backup;
 mod child;
 mod data;
 mod growth;
@@ -44,6 +45,7 @@ const SECTIONS: [(&str, Section); 10] = [
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
+    ("backup", backup::run),
 ];
 
 /// Sections that take minutes, and run only if they are named.

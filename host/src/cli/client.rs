@@ -9,7 +9,7 @@ mod patient;
 
 use std::path::Path;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::client::conn::http1::SendRequest;
@@ -22,7 +22,7 @@ use tower::ServiceExt as _;
 use super::error::Error;
 use crate::engine::Options;
 use crate::server::model::Progress;
-use answer::{Events, Lines};
+use answer::{Events, Lines, Pieces};
 pub(super) use path::{Query, segment, segments};
 
 pub(super) const NDJSON: &str = "application/x-ndjson";
@@ -148,6 +148,28 @@ impl Client {
     ) -> Result<T, Error> {
         let Self { way, runtime, .. } = self;
         runtime.block_on(async { Events::of(way.send(request).await?).outcome(watch).await })
+    }
+
+    /// Hands over an answer piece by piece, until `take` wants no more.
+    pub(super) fn pieces(
+        &mut self,
+        method: Method,
+        path: &str,
+        content: Content,
+        accept: &'static str,
+        mut take: impl FnMut(Bytes) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let request = request(method, path, accept, content)?;
+        let Self { way, runtime, .. } = self;
+        runtime.block_on(async {
+            let mut pieces = Pieces::of(way.send(request).await?);
+            while let Some(piece) = pieces.next().await? {
+                if !take(piece)? {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Hands over the lines of an answer one by one. An answer that breaks off is an error.

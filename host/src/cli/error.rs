@@ -11,6 +11,8 @@ pub(super) enum Error {
     /// The API's answer.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
+    #[error("{0}")]
+    Backup(#[from] engine::BackupError),
     /// Another process has the directory and serves nobody.
     #[error("{0}")]
     InUse(engine::Error),
@@ -87,6 +89,7 @@ impl Error {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Problem(problem) | Self::Plugin { problem, .. } => of_problem(problem.code),
+            Self::Backup(error) => of_backup(error),
             Self::File { .. } | Self::Output(_) | Self::Incomplete(_) | Self::Broken(_) | Self::Panic => 1,
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
@@ -96,6 +99,19 @@ impl Error {
             Self::InUse(_) => 6,
             Self::Missing(_) => 7,
         }
+    }
+}
+
+fn of_backup(error: &engine::BackupError) -> u8 {
+    use engine::BackupError as E;
+    match error {
+        E::File { .. } | E::DiskFull { .. } | E::BrokenOff(_) | E::Problem(_) | E::Log(_) | E::State(_) => 1,
+        E::OneFile { .. } => 2,
+        E::Empty { .. } | E::NoGeneration { .. } | E::EndsBefore { .. } => 3,
+        E::NotABackup { .. } | E::Exists { .. } | E::OtherFiles { .. } | E::OtherLog { .. } => 4,
+        E::NewerFormat { .. } | E::NotEmpty { .. } | E::InTheWay { .. } | E::MountPoint { .. } => 4,
+        E::Damaged { .. } => 5,
+        E::InUse { .. } => 6,
     }
 }
 
@@ -123,7 +139,7 @@ fn of_problem(code: Code) -> u8 {
         | C::PluginInUse
         | C::WrongKind
         | C::ProjectionExists => 4,
-        C::NotCaughtUp | C::RefusedByProjection => 4,
+        C::NotCaughtUp | C::RefusedByProjection | C::OtherBackup => 4,
         C::Damaged => 5,
     }
 }

@@ -312,6 +312,24 @@ fn parse(bytes: &[u8]) -> Result<Content, String> {
     Ok(content)
 }
 
+/// A catalogue that comes back from a backup: as it is to be written, and the states that it knows.
+pub(super) struct Returning {
+    pub(super) text: Vec<u8>,
+    pub(super) states: Vec<(String, Digest)>,
+}
+
+impl Returning {
+    /// # Errors
+    /// Says why it is no catalogue.
+    pub(super) fn of(text: &[u8]) -> Result<Self, String> {
+        let content = parse(text)?;
+        let projections = content.projections.values();
+        let states = projections.flat_map(|it| it.deployments().map(|found| (it.name.clone(), found.identity())));
+        let states = states.collect();
+        Ok(Self { text: sealed::seal(&content).map_err(|error| error.to_string())?, states })
+    }
+}
+
 /// Writes a new file and renames it over the old one, so that a crash leaves one of the two.
 fn write(path: &Path, content: &Content) -> std::io::Result<()> {
     let beside = path.with_extension("json.new");

@@ -147,6 +147,8 @@ pub enum Error {
     /// Says nothing of the event: the same may go well later.
     #[error("the plugin could not go on at sequence {sequence}, which is no verdict on the event: {reason}")]
     TraceStopped { sequence: Sequence, reason: String },
+    #[error("the backup does not fit this log: {0}; back up into another directory")]
+    OtherBackup(String),
     #[error("payload: {0}")]
     Payload(#[from] cbor::Error),
     #[error("{}: {problem}", path.display())]

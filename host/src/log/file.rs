@@ -99,7 +99,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-fn builder(options: &Options) -> Builder {
+pub(super) fn builder(options: &Options) -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
     builder
@@ -119,7 +119,7 @@ fn not_a_log(name: &str, why: impl ToString) -> Error {
     Error::NotALog { name: name.to_owned(), why: why.to_string() }
 }
 
-fn storage(error: std::io::Error) -> Error {
+pub(super) fn storage(error: std::io::Error) -> Error {
     Error::Storage(Box::new(redb::Error::Io(error)))
 }
 
@@ -134,7 +134,10 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     format!("the storage gave up on it ({text})")
 }
 
-fn guarded_open(name: &str, open: impl FnOnce() -> Result<Database, DatabaseError>) -> Result<Database, Error> {
+pub(super) fn guarded_open(
+    name: &str,
+    open: impl FnOnce() -> Result<Database, DatabaseError>,
+) -> Result<Database, Error> {
     guarded(name, || {
         open().map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => Error::InUse { name: name.to_owned() },
@@ -159,7 +162,11 @@ fn is_new(database: &Database) -> Result<bool, Error> {
 }
 
 fn initialise(database: &Database) -> Result<(), Error> {
-    let id = LogId(*uuid::Uuid::now_v7().as_bytes());
+    initialise_as(database, LogId(*uuid::Uuid::now_v7().as_bytes()))
+}
+
+/// Makes the tables of an empty log.
+pub(super) fn initialise_as(database: &Database, id: LogId) -> Result<(), Error> {
     let meta = Meta { id, head: Head::first(id), tail: Sequence::ZERO, indexed: Sequence::ZERO, next_run: 1 };
     let transaction = settling(database.begin_write()?);
     transaction.open_table(META)?.insert(META_KEY, meta.encode().as_slice())?;

@@ -40,6 +40,7 @@ pub struct Page {
 pub struct Reader {
     pub(super) id: LogId,
     head: Head,
+    pub(super) rewrites: u64,
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) index: Snapshot,
     pub(super) failing: Failing,
@@ -62,7 +63,8 @@ impl Reader {
         let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
-        Ok(Self { id: state.meta.id, head, blocks: transaction.open_table(BLOCKS)?, index, failing })
+        let rewrites = state.meta.rewrites();
+        Ok(Self { id: state.meta.id, head, rewrites, blocks: transaction.open_table(BLOCKS)?, index, failing })
     }
 
     pub fn head(&self) -> Head {

@@ -36,6 +36,20 @@ impl fmt::Display for LogId {
     }
 }
 
+/// A text that is no log's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the id of a log")]
+pub struct ParseLogIdError(String);
+
+impl std::str::FromStr for LogId {
+    type Err = ParseLogIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseLogIdError> {
+        let id = uuid::Uuid::parse_str(text).map_err(|_| ParseLogIdError(text.to_owned()))?;
+        Ok(Self(*id.as_bytes()))
+    }
+}
+
 /// Where the log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -69,6 +83,11 @@ pub(super) struct Meta {
 }
 
 impl Meta {
+    /// How often blocks other than the last were written anew, which this format does not do.
+    pub(super) fn rewrites(&self) -> u64 {
+        0
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&FORMAT.to_le_bytes());

@@ -7,6 +7,7 @@ mod faulty;
 mod fixture;
 mod full;
 mod model;
+mod rebuild;
 mod tree;
 
 use super::*;

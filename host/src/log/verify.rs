@@ -2,14 +2,13 @@
 
 use redb::ReadableTable;
 
-use super::block::{self, Body, Header};
 use super::error::Error;
 use super::index::Key;
 use super::index::run::{Cursor, Kind, Run};
 use super::reader::Reader;
 use super::tables::Head;
-use super::writer::chain;
-use crate::event::{Digest, Envelope, Sequence, Version, category_of};
+use super::walk::{BlockWalk, Indexed};
+use crate::event::{Digest, Sequence, Version};
 
 /// What a walk over the whole log found in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +29,17 @@ pub(super) fn verify(reader: &Reader, progress: &mut dyn FnMut(Sequence)) -> Res
     for row in reader.blocks_table().iter()? {
         let (first, bytes) = row?;
         let first = Sequence(first.value());
-        if walk.last.sequence >= reader.head().sequence {
+        if walk.walked.last.sequence >= reader.head().sequence {
             return Err(Error::damaged(format!("block {first}"), "it lies after the head"));
         }
         walk.block(first, bytes.value())?;
         if walk.index.len() >= LOOKED_UP_TOGETHER {
             walk.look_up()?;
-            progress(walk.last.sequence);
+            progress(walk.walked.last.sequence);
         }
     }
     walk.look_up()?;
-    let (last, head) = (walk.last, reader.head());
+    let (last, head) = (walk.walked.last, reader.head());
     if (last.sequence, last.chain) != (head.sequence, head.chain) {
         let why = format!("blocks end at sequence {} with {}", last.sequence, last.chain);
         return Err(Error::damaged(format!("the head (sequence {}, {})", head.sequence, head.chain), why));
@@ -50,71 +49,21 @@ pub(super) fn verify(reader: &Reader, progress: &mut dyn FnMut(Sequence)) -> Res
     Ok(Verified { events: last.sequence.0, blocks: walk.blocks, chain: last.chain })
 }
 
-/// An event's keys.
-#[derive(Clone, Copy)]
-struct Indexed {
-    id: Key,
-    stream: Key,
-    version: Version,
-    sequence: Sequence,
-}
-
 struct Walk<'a> {
     reader: &'a Reader,
-    last: Head,
+    walked: BlockWalk,
     blocks: u64,
     index: Vec<Indexed>,
-    link: Vec<u8>,
 }
 
 impl<'a> Walk<'a> {
     fn new(reader: &'a Reader) -> Self {
-        Self { reader, last: Head::first(reader.id), blocks: 0, index: Vec::new(), link: Vec::new() }
+        Self { reader, walked: BlockWalk::behind(Head::first(reader.id)), blocks: 0, index: Vec::new() }
     }
 
     fn block(&mut self, first: Sequence, bytes: &[u8]) -> Result<(), Error> {
-        let damaged = |why: &dyn std::fmt::Display| Error::damaged(format!("block {first}"), why);
-        if first != self.last.sequence.next() {
-            return Err(damaged(&format!("the block before it ends at sequence {}", self.last.sequence)));
-        }
-        let opened = block::open(bytes).map_err(|why| damaged(&why))?;
-        let body = opened.body().map_err(|why| damaged(&why))?;
-        let header = &opened.header;
-        if header.first != first || header.chain_before != self.last.chain {
-            return Err(damaged(&"it does not follow the block before it"));
-        }
-        for index in 0..body.count {
-            self.event(header, &body, index)?;
-        }
-        if header.chain_after != self.last.chain || header.last_recorded_at != self.last.recorded_at {
-            return Err(damaged(&"its chain or time is not that of its last event"));
-        }
+        self.walked.block(first, bytes, &mut |event| self.index.push(event))?;
         self.blocks += 1;
-        Ok(())
-    }
-
-    fn event(&mut self, header: &Header, body: &Body, index: usize) -> Result<(), Error> {
-        let sequence = self.last.sequence.next();
-        let damaged = |why: &dyn std::fmt::Display| {
-            Error::damaged(format!("the event at sequence {sequence} (block {})", header.first), why)
-        };
-        let record = body.record(index).map_err(|why| damaged(&why))?;
-        let bytes = &body.bytes[record.envelope];
-        let envelope = Envelope::decode(bytes).map_err(|why| damaged(&why))?;
-        let head = envelope.head;
-        if head.sequence != sequence {
-            return Err(damaged(&format!("it says that it is at sequence {}", head.sequence)));
-        }
-        if head.recorded_at < self.last.recorded_at {
-            return Err(damaged(&"it was recorded before the event before it"));
-        }
-        if !header.lists(head.event_type, category_of(head.stream)) {
-            return Err(damaged(&"its block does not list its type or category"));
-        }
-        let chain = chain(&mut self.link, self.last.chain, Digest::of(&body.bytes[record.payload]), bytes);
-        self.last = Head { sequence, recorded_at: head.recorded_at, chain };
-        let (id, stream) = (Key::of(envelope.id), Key::of(head.stream));
-        self.index.push(Indexed { id, stream, version: head.version, sequence });
         Ok(())
     }
 

@@ -59,6 +59,11 @@ impl Access {
         Self { scopes, categories: BTreeSet::new(), is_at_home: false, revoked: CancellationToken::new() }
     }
 
+    /// Whether it may have the secret that signs receipts: who reads the data directory has it anyway.
+    pub(super) fn may_have_host_key(&self) -> bool {
+        self.is_at_home
+    }
+
     /// Whether it may say whom to trust. No token may, so that whoever gets hold of one can install only what trusted
     /// publishers signed.
     pub(super) fn may_trust(&self) -> Result<(), Problem> {
@@ -243,6 +248,7 @@ mod tests {
         check(Method::GET, "/tokens", Some(Scope::Manage));
         check(Method::DELETE, "/tokens/1", Some(Scope::Manage));
         check(Method::POST, "/projections/x/promote", Some(Scope::Manage));
+        check(Method::POST, "/backup", Some(Scope::Manage));
         check(Method::GET, "/projections/x/explain", Some(Scope::Manage));
         check(Method::GET, "/projections/x/debug", Some(Scope::Manage));
         check(Method::GET, "/projections/x/state/debug", Some(Scope::Read));

@@ -50,6 +50,8 @@ pub enum Code {
     /// There is nothing that is being built, or that served before.
     NoOtherState,
     NotCaughtUp,
+    /// A backup cannot go on from this log: it is of another one, or of another history of it.
+    OtherBackup,
     /// A sync projection cannot take an event, so the append is refused.
     RefusedByProjection,
     /// A sync projection cannot follow at present, so no append is taken.
@@ -90,6 +92,7 @@ impl Code {
             | Self::WrongKind
             | Self::ProjectionExists
             | Self::NoOtherState
+            | Self::OtherBackup
             | Self::NotCaughtUp => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -251,6 +254,7 @@ fn code_of(error: &Error) -> Code {
         E::NoOtherState { .. } => Code::NoOtherState,
         E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
         E::DiskFull { .. } => Code::DiskFull,
+        E::OtherBackup(_) => Code::OtherBackup,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
         E::UnknownEvent { .. } | E::BeyondHead { .. } => Code::UnknownEvent,

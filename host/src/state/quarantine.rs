@@ -9,7 +9,7 @@ use super::{Error, Marks, Reader};
 use crate::event::Sequence;
 
 /// Made by the first commit that sets something aside.
-const QUARANTINE: TableDefinition<&str, &[u8]> = TableDefinition::new("quarantine");
+pub(super) const QUARANTINE: TableDefinition<&str, &[u8]> = TableDefinition::new("quarantine");
 
 /// What a snapshot has of the table; none where nothing was ever set aside.
 pub(super) type Table = Option<ReadOnlyTable<&'static str, &'static [u8]>>;

@@ -43,6 +43,25 @@ pub(super) fn deepest(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// An answer in the pieces in which it comes.
+pub(super) struct Pieces(Body);
+
+impl Pieces {
+    pub(super) fn of(response: Response<Body>) -> Self {
+        Self(response.into_body())
+    }
+
+    /// The next piece, or none when the answer has come to its end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(frame) = self.0.frame().await {
+            if let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// The lines of an answer that comes bit by bit.
 pub(super) struct Lines {
     body: Body,

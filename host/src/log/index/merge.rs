@@ -36,17 +36,27 @@ impl<'t> Target<'t> {
         memtable: &Memtable,
         range: (Sequence, Sequence),
     ) -> Result<[Info; 2], Error> {
-        let ids = memtable.sorted_ids();
-        let mut writer = self.writer(Kind::Ids, 0, range, ids.len() as u64);
+        let streams = memtable.sorted_streams();
+        self.write_sorted(0, range, &memtable.sorted_ids(), (streams.len(), streams.into_iter()))
+    }
+
+    /// Writes the two runs of a range of events: its ids by key, and its streams by key, of which there are so many.
+    pub(in crate::log) fn write_sorted(
+        &mut self,
+        level: u8,
+        range: (Sequence, Sequence),
+        ids: &[(Key, Sequence)],
+        (streams_max, streams): (usize, impl Iterator<Item = StreamEntry>),
+    ) -> Result<[Info; 2], Error> {
+        let mut writer = self.writer(Kind::Ids, level, range, ids.len() as u64);
         for (key, sequence) in ids {
-            writer.push_id(key, sequence)?;
+            writer.push_id(*key, *sequence)?;
         }
         let ids = writer.finish()?;
         self.add(&ids)?;
-        let streams = memtable.sorted_streams();
-        let mut writer = self.writer(Kind::Streams, 0, range, streams.len() as u64);
-        for entry in &streams {
-            writer.push_stream(entry)?;
+        let mut writer = self.writer(Kind::Streams, level, range, streams_max as u64);
+        for entry in streams {
+            writer.push_stream(&entry)?;
         }
         let streams = writer.finish()?;
         self.add(&streams)?;

@@ -1,0 +1,94 @@
+//! Walking blocks in order: of each event all is recomputed that its bytes can tell.
+
+use super::block::{self, Body, Header};
+use super::error::Error;
+use super::index::Key;
+use super::tables::Head;
+use super::writer::chain;
+use crate::event::{Digest, Envelope, Sequence, Version, category_of};
+
+/// An event's keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexed {
+    pub(super) id: Key,
+    pub(super) stream: Key,
+    pub(super) version: Version,
+    pub(super) sequence: Sequence,
+}
+
+/// How far a walk has come.
+#[derive(Debug)]
+pub(super) struct BlockWalk {
+    /// The event walked last.
+    pub(super) last: Head,
+    link: Vec<u8>,
+}
+
+impl BlockWalk {
+    /// A walk that goes on behind that event.
+    pub(super) fn behind(last: Head) -> Self {
+        Self { last, link: Vec::new() }
+    }
+
+    /// Walks a block, which must follow, and hands over each of its events. The error names the block and the event.
+    pub(super) fn block(
+        &mut self,
+        first: Sequence,
+        bytes: &[u8],
+        found: &mut impl FnMut(Indexed),
+    ) -> Result<Header, Error> {
+        let damaged = |why: &dyn std::fmt::Display| Error::damaged(format!("block {first}"), why);
+        if first != self.last.sequence.next() {
+            return Err(damaged(&format!("the block before it ends at sequence {}", self.last.sequence)));
+        }
+        let opened = block::open(bytes).map_err(|why| damaged(&why))?;
+        let body = opened.body().map_err(|why| damaged(&why))?;
+        let header = &opened.header;
+        if header.first != first || header.chain_before != self.last.chain {
+            return Err(damaged(&"it does not follow the block before it"));
+        }
+        self.events(header, &body, body.count, found)?;
+        if header.chain_after != self.last.chain || header.last_recorded_at != self.last.recorded_at {
+            return Err(damaged(&"its chain or time is not that of its last event"));
+        }
+        Ok(opened.header)
+    }
+
+    /// Walks the first so many events of a block.
+    pub(super) fn events(
+        &mut self,
+        header: &Header,
+        body: &Body,
+        count: usize,
+        found: &mut impl FnMut(Indexed),
+    ) -> Result<(), Error> {
+        for index in 0..count {
+            found(self.event(header, body, index)?);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, header: &Header, body: &Body, index: usize) -> Result<Indexed, Error> {
+        let sequence = self.last.sequence.next();
+        let damaged = |why: &dyn std::fmt::Display| {
+            Error::damaged(format!("the event at sequence {sequence} (block {})", header.first), why)
+        };
+        let record = body.record(index).map_err(|why| damaged(&why))?;
+        let bytes = &body.bytes[record.envelope];
+        let envelope = Envelope::decode(bytes).map_err(|why| damaged(&why))?;
+        let head = envelope.head;
+        if head.sequence != sequence {
+            return Err(damaged(&format!("it says that it is at sequence {}", head.sequence)));
+        }
+        if head.recorded_at < self.last.recorded_at {
+            return Err(damaged(&"it was recorded before the event before it"));
+        }
+        if !header.lists(head.event_type, category_of(head.stream)) {
+            return Err(damaged(&"its block does not list its type or category"));
+        }
+        let chain = chain(&mut self.link, self.last.chain, Digest::of(&body.bytes[record.payload]), bytes);
+        self.last = Head { sequence, recorded_at: head.recorded_at, chain };
+        let (id, stream) = (Key::of(envelope.id), Key::of(head.stream));
+        Ok(Indexed { id, stream, version: head.version, sequence })
+    }
+}
