@@ -87,7 +87,7 @@ run --data-dir then log verify
 say "6. One bit of the backup is flipped: verify names the file, and restore refuses it."
 python3 - <<'PYTHON'
 import pathlib
-segment = sorted(pathlib.Path("safe/blocks").iterdir())[0]
+segment = max(pathlib.Path("safe/blocks").iterdir(), key=lambda it: it.stat().st_size)
 content = bytearray(segment.read_bytes())
 content[len(content) // 2] ^= 1
 segment.write_bytes(content)
