@@ -34,7 +34,7 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 10] = [
+const SECTIONS: [(&str, Section); 11] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),

@@ -116,7 +116,7 @@ fn snapshot_of_many() {
         "\n### A snapshot of {ENTRIES} entries\n\n| | s | commits meanwhile | median ms | 99 % below | at most |\n|---|---:|---:|---:|---:|---:|"
     );
     let mut round = 0;
-    let mut row = |what: &str, work: &mut (dyn FnMut() + Send)| {
+    let row = |what: &str, work: &mut (dyn FnMut() + Send)| {
         let over = AtomicBool::new(false);
         let began = Instant::now();
         let (mut took, seconds) = std::thread::scope(|scope| {
