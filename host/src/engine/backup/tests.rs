@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cbor;
-use crate::engine::{Append, Engine, Error, FaultPolicy, Keep, NewProjection, Options, Quota, guests};
+use crate::engine::{Append, Engine, Error, FaultPolicy, NewProjection, Options, Quota, guests};
 use crate::event::{EventId, EventType, NewEvent, PluginName, Sequence, StreamName, Timestamp};
 
 /// A data directory and a folder for its backups.
@@ -49,7 +49,7 @@ impl Test {
             memory_bytes: None,
             sync: false,
             quota: Quota::default(),
-            keep: Keep::default(),
+            keep: crate::engine::Keep::default(),
         };
         engine.create(&new).unwrap();
     }
