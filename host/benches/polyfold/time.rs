@@ -49,7 +49,7 @@ fn costs(engine: &Engine, name: &str, year: &Year) {
     let contestants = kinds.map(|(what, keep)| Contestant::new(what, move || lap(keep)));
     compare(&format!("Rebuild of {name}, and what is kept of the past"), "events", 5, contestants.into());
     // What follows looks at what the usual way keeps.
-    drop(lap(Keep::default()));
+    let _: Lap = lap(Keep::default());
     let snapshots = engine.snapshots(name).unwrap();
     let places: Vec<u64> = snapshots.iter().map(|snapshot| snapshot.sequence.0).collect();
     println!("\nSnapshots at {places:?}, file {}.", size(engine.snapshots_bytes(name)));
