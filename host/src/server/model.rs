@@ -284,13 +284,15 @@ pub struct Snapshot {
 pub struct Quota {
     /// Fuel of all its calls, on an average over 10 seconds. Over it, the projection rests until that has passed.
     #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 18446744073709551615_u64)]
     pub fuel_per_second: Option<u64>,
     /// Keys and values of a state. What would pass it is not kept, and the projection rests until the quota is raised.
     #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 18446744073709551615_u64)]
     pub state_bytes: Option<u64>,
     /// Entries of a state, likewise.
     #[serde(default, deserialize_with = "super::data::whole", skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 18446744073709551615_u64)]
     pub state_entries: Option<u64>,
 }
 

@@ -42,6 +42,7 @@ pub(super) async fn show(State(host): State<Arc<Host>>, _: NoParams) -> Response
 
 /// Adds what is true of every route.
 pub(super) fn complete(mut api: OpenApi) -> OpenApi {
+    open_receipts(&mut api);
     let license = LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some(env!("CARGO_PKG_LICENSE"))).build();
     api.info = InfoBuilder::new()
         .title("polyfold")
@@ -68,6 +69,18 @@ pub(super) fn complete(mut api: OpenApi) -> OpenApi {
         api.paths.paths.insert(path.replace("{*", "{"), item);
     }
     api
+}
+
+/// What kind of receipt it is stands beside its fields, in another part of the schema: neither part may say that it is all.
+fn open_receipts(api: &mut OpenApi) {
+    let schemas = api.components.as_mut().map(|components| &mut components.schemas);
+    for (name, schema) in schemas.into_iter().flatten() {
+        if let ("StateReceipt" | "LogReceipt", RefOr::T(utoipa::openapi::Schema::Object(object))) =
+            (name.as_str(), schema)
+        {
+            object.additional_properties = None;
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

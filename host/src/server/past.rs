@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::accept::LongForm;
 use super::answer::blocking;
 use super::model;
-use super::params::{Params, invalid};
+use super::params::Params;
 use super::problem::Problem;
 use super::{Host, sse};
 use crate::engine::{self, AsOf, Engine, Past, Snapshot, Waiting};
@@ -92,11 +92,8 @@ pub(super) fn wanted(params: &Params) -> Result<Option<AsOf>, Problem> {
     if as_of == AsOf::default() {
         return Ok(None);
     }
-    let waits = ["min_sequence", "timeout"].into_iter().find(|name| params.text(name).is_some());
-    match waits {
-        Some(name) => Err(invalid(format!("{name} is for the present state, and nothing has to be waited for here"))),
-        None => Ok(Some(as_of)),
-    }
+    // min_sequence and timeout are for the present state: here nothing has to be waited for.
+    Ok(Some(as_of))
 }
 
 /// Sets a flag when it goes: who asked waits no longer.
