@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Keep {
     /// Events between two snapshots of its state, 200,000 if left out; none are taken by themselves if it is 0.
+    #[schema(maximum = 18446744073709551615_u64)]
     #[serde(default, deserialize_with = "crate::server::data::whole", skip_serializing_if = "Option::is_none")]
     pub snapshot_every: Option<u64>,
     /// How many events back from its end a state has its history, 10,000 if left out; none if it is 0.
+    #[schema(maximum = 18446744073709551615_u64)]
     #[serde(default, deserialize_with = "crate::server::data::whole", skip_serializing_if = "Option::is_none")]
     pub history: Option<u64>,
 }
