@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-pub use manifest::{Manifest, Occasion, Taken};
+pub use manifest::{Manifest, Occasion, Taken, Why};
 pub use view::View;
 
 use super::Error;
