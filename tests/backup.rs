@@ -1,5 +1,6 @@
 //! Backups with the real program: made while a host serves, restored, and gone on from.
 
+mod cut_off;
 mod full;
 mod killed;
 mod load;

@@ -8,4 +8,4 @@ mod locks;
 mod origin;
 mod repair;
 mod serving;
-mod shim;
+pub(crate) mod shim;

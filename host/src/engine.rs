@@ -76,10 +76,10 @@ mod worker;
 pub use append::Ticket;
 pub use asof::{AsOf, InvalidMoment, KeyValue, KeyValues, Moment, Origin, Past, Waiting};
 pub use backup::{
-    BackupError, BackupRequest, BackupWriter, Generation, HostKeyToo, Keep as KeepGenerations, KnownState, LastBlock,
-    MEDIA_TYPE as BACKUP_STREAM, Made as MadeBackup, Part, Reached, Restore, Restored, SavedFile, SavedLog,
-    SavedPlugin, SavedState, Shape as BackupShape, Since, Until, VerifiedBackup, list_backup, problem_frame,
-    verify_backup,
+    BackupError, BackupRequest, BackupWriter, Generation, HostKeyToo, Keep as KeepGenerations, KnownSnapshots,
+    KnownState, LastBlock, MEDIA_TYPE as BACKUP_STREAM, Made as MadeBackup, Part, Reached, Restore, Restored,
+    SavedFile, SavedLog, SavedPlugin, SavedSnapshots, SavedState, Shape as BackupShape, Since, Until, VerifiedBackup,
+    list_backup, problem_frame, verify_backup,
 };
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};

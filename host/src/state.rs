@@ -35,7 +35,7 @@ pub use marks::Marks;
 pub use overlay::Overlay;
 pub use quarantine::{SetAside, SetAsideTotals};
 pub use reader::Reader;
-pub use snapshots::{Manifest, Occasion, Snapshots, Taken, View};
+pub use snapshots::{Manifest, Occasion, Snapshots, SnapshotsCopy, Taken, View, Why};
 pub use store::{Checkpoint, Fault, Size, Store};
 pub use tree::{Disagreement, EntryProof, InvalidProof, PROOF_BYTES_MAX, Totals, ValueDigest};
 

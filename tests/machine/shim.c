@@ -2,7 +2,8 @@
  *
  * SHIM_DIR    the directory, as an absolute path without a slash at its end
  * SHIM_FAULT  what goes wrong: eio (any operation), enospc (one that takes room), sync (a sync gives EIO),
- *             short (a read or a write does half of what it should)
+ *             short (a read or a write does half of what it should), kill (the program is killed before an operation that
+ *             changes something), power (the same, and every file loses all of it that was written and not synced)
  * SHIM_AT     which operation goes wrong, counted from 1 over those to which that can happen
  * SHIM_TALLY  a file for what went wrong and, at the program's end, `total N`: how many operations there were
  * SHIM_CLOCK  if set, the wall clock jumps by days and hours, back and forth; the monotonic one stays as it is
@@ -11,12 +12,15 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,12 +56,46 @@ static void note(const char *what, const char *path, long number) {
 
 __attribute__((destructor)) static void end(void) { note("total", "-", atomic_load(&operations)); }
 
+static int is_deadly(void) { return fault && (!strcmp(fault, "kill") || !strcmp(fault, "power")); }
+
 static int can_fail(enum kind kind) {
     if (!dir || !fault) return 0;
     if (!strcmp(fault, "enospc")) return kind == MAKE || kind == WRITE || kind == ROOM || kind == SYNC;
     if (!strcmp(fault, "sync")) return kind == SYNC;
     if (!strcmp(fault, "short")) return kind == READ || kind == WRITE;
+    if (is_deadly()) return kind != OPEN && kind != READ;
     return 1;
+}
+
+/* Files that were written and not synced since, by a descriptor of our own: theirs may be closed by then. */
+static struct { dev_t dev; ino_t ino; int fd; } unsynced[FDS];
+static int unsynced_count;
+static pthread_mutex_t unsynced_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_change(int fd, int is_synced) {
+    struct stat file;
+    if (!fault || strcmp(fault, "power") || fstat(fd, &file) || !S_ISREG(file.st_mode)) return;
+    pthread_mutex_lock(&unsynced_lock);
+    int at = 0;
+    while (at < unsynced_count && (unsynced[at].dev != file.st_dev || unsynced[at].ino != file.st_ino)) at++;
+    if (is_synced && at < unsynced_count) {
+        close(unsynced[at].fd);
+        unsynced[at] = unsynced[--unsynced_count];
+    } else if (!is_synced && at == unsynced_count && at < FDS) {
+        unsynced[at].dev = file.st_dev;
+        unsynced[at].ino = file.st_ino;
+        unsynced[at].fd = fcntl(fd, F_DUPFD, 0);
+        unsynced_count++;
+    }
+    pthread_mutex_unlock(&unsynced_lock);
+}
+
+static void die(void) {
+    pthread_mutex_lock(&unsynced_lock);
+    for (int at = 0; at < unsynced_count; at++) {
+        if (syscall(SYS_ftruncate, unsynced[at].fd, 0)) continue;
+    }
+    raise(SIGKILL);
 }
 
 /* Counts an operation; whether it is the one that goes wrong. */
@@ -66,6 +104,7 @@ static int is_its_turn(enum kind kind) { return can_fail(kind) && atomic_fetch_a
 static int fails(enum kind kind, const char *name, const char *path) {
     if (!is_its_turn(kind)) return 0;
     note(name, path, at);
+    if (is_deadly()) die();
     errno = strcmp(fault, "enospc") ? EIO : ENOSPC;
     return 1;
 }
@@ -86,6 +125,7 @@ static int fails_at_fd(enum kind kind, const char *name, int fd) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     path[length < 0 ? 0 : length] = 0;
     note(name, path, at);
+    if (is_deadly()) die();
     errno = strcmp(fault, "enospc") ? EIO : ENOSPC;
     return 1;
 }
@@ -127,7 +167,10 @@ int close(int fd) {
 #define TRANSFER(symbol, kind, parameters, types, arguments_whole, arguments_half) \
     ssize_t symbol parameters { \
         REAL(ssize_t, #symbol, types); \
-        if (!fails_at_fd(kind, #symbol, fd)) return real arguments_whole; \
+        if (!fails_at_fd(kind, #symbol, fd)) { \
+            if (kind == WRITE && is_tracked(fd)) note_change(fd, 0); \
+            return real arguments_whole; \
+        } \
         if (is_short() && count > 1) return real arguments_half; \
         return is_short() ? real arguments_whole : -1; \
     }
@@ -142,7 +185,10 @@ TRANSFER(pwrite64, WRITE, (int fd, const void *from, size_t count, off64_t to), 
 #define ON_FD(symbol, kind, parameters, types, arguments) \
     int symbol parameters { \
         REAL(int, #symbol, types); \
-        return fails_at_fd(kind, #symbol, fd) ? -1 : real arguments; \
+        if (fails_at_fd(kind, #symbol, fd)) return -1; \
+        int result = real arguments; \
+        if (is_tracked(fd) && !result) note_change(fd, kind == SYNC); \
+        return result; \
     }
 ON_FD(fsync, SYNC, (int fd), int, (fd))
 ON_FD(fdatasync, SYNC, (int fd), int, (fd))

@@ -6,15 +6,20 @@ use std::sync::OnceLock;
 
 /// What goes wrong with file operations; see shim.c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Eio,
     NoRoom,
     Sync,
     Short,
+    /// The program is killed before an operation that changes something.
+    Kill,
+    /// The same, and what was not synced of any file is lost.
+    Power,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 4] = [Self::Eio, Self::NoRoom, Self::Sync, Self::Short];
+    /// Those that a program goes on behind.
+    pub(crate) const ALL: [Self; 4] = [Self::Eio, Self::NoRoom, Self::Sync, Self::Short];
 
     fn name(self) -> &'static str {
         match self {
@@ -22,31 +27,33 @@ impl Fault {
             Self::NoRoom => "enospc",
             Self::Sync => "sync",
             Self::Short => "short",
+            Self::Kill => "kill",
+            Self::Power => "power",
         }
     }
 }
 
 /// What the shim saw of one program.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Which operation failed on which file; none if there were not so many.
-    pub(super) struck: Option<String>,
+    pub(crate) struck: Option<String>,
     /// How many operations there were to which it could have happened.
-    pub(super) total: usize,
+    pub(crate) total: usize,
 }
 
 /// Lets the n-th operation in a directory fail.
-pub(super) fn fail(command: &mut Command, dir: &Path, fault: Fault, at: usize, tally: &Path) {
+pub(crate) fn fail(command: &mut Command, dir: &Path, fault: Fault, at: usize, tally: &Path) {
     command.env("LD_PRELOAD", library()).env("SHIM_DIR", dir).env("SHIM_FAULT", fault.name());
     command.env("SHIM_AT", at.to_string()).env("SHIM_TALLY", tally);
 }
 
 /// Lets the wall clock jump back and forth.
-pub(super) fn jump(command: &mut Command) {
+pub(crate) fn jump(command: &mut Command) {
     command.env("LD_PRELOAD", library()).env("SHIM_CLOCK", "1");
 }
 
-pub(super) fn tally(path: &Path) -> Tally {
+pub(crate) fn tally(path: &Path) -> Tally {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut tally = Tally { struck: None, total: 0 };
     for line in text.lines() {

@@ -38,7 +38,7 @@ fn entries(sequence: u64) -> String {
 fn near_the_end_a_state_as_it_was_takes_no_replay() {
     for sync in [false, true] {
         let dir = Dir::new();
-        let mut host = host(&dir, Keep { history: Some(20), snapshot_every: Some(0) }, sync);
+        let mut host = host(&dir, Keep { history: Some(20), snapshot_every: Some(0), ..Keep::default() }, sync);
         (0..60).for_each(|_| append(&host, 1));
         for reopened in [false, true] {
             if reopened {
@@ -57,10 +57,10 @@ fn near_the_end_a_state_as_it_was_takes_no_replay() {
             assert!((35..=40).contains(&from), "{from}");
         }
         // Off, all of it goes with the next commit; on again, it begins there.
-        host.set_keep("it", Keep { history: Some(0), snapshot_every: Some(0) }).unwrap();
+        host.set_keep("it", Keep { history: Some(0), snapshot_every: Some(0), ..Keep::default() }).unwrap();
         append(&host, 1);
         assert_eq!(host.history_from("it").unwrap(), None);
-        host.set_keep("it", Keep { history: Some(5), snapshot_every: Some(0) }).unwrap();
+        host.set_keep("it", Keep { history: Some(5), snapshot_every: Some(0), ..Keep::default() }).unwrap();
         append(&host, 1);
         assert_eq!(host.history_from("it").unwrap(), Some(Sequence(61)));
         assert_eq!(shown(&host.look_back("it", &as_of(61)).unwrap()), entries(61));
@@ -72,7 +72,7 @@ fn a_rebuild_keeps_history_for_its_last_stretch_alone() {
     let dir = Dir::new();
     let host = host(&dir, Keep::default(), false);
     (0..3).for_each(|_| append(&host, 400));
-    host.set_keep("it", Keep { history: Some(100), snapshot_every: None }).unwrap();
+    host.set_keep("it", Keep { history: Some(100), snapshot_every: None, ..Keep::default() }).unwrap();
     host.rebuild("it", |_| {}).unwrap();
     let from = host.history_from("it").unwrap();
     assert!(from.is_none_or(|from| from.0 >= 1_000), "{from:?}");
@@ -90,7 +90,7 @@ fn values(host: &Host, key: &str, before: Option<u64>, limit: usize) -> KeyValue
 fn each_value_of_a_key_comes_with_the_event_that_made_it() {
     for history in [0, 15, 1_000] {
         let dir = Dir::new();
-        let host = host(&dir, Keep { history: Some(history), snapshot_every: Some(0) }, false);
+        let host = host(&dir, Keep { history: Some(history), snapshot_every: Some(0), ..Keep::default() }, false);
         append(&host, 30);
         (0..30).for_each(|_| append(&host, 1));
         let check = |before: Option<u64>, limit: usize| {

@@ -74,6 +74,7 @@ fn any_state_as_of_any_event_is_what_folding_the_events_afresh_makes() {
     let on_fault = POLICIES[first.policy as usize];
     let keep = Keep {
         snapshot_every: *random.choice(&[None, Some(0), Some(30)]).unwrap(),
+        snapshot_bytes: *random.choice(&[None, Some(0), Some(1_000)]).unwrap(),
         history: *random.choice(&[None, Some(0), Some(20)]).unwrap(),
     };
     host.create(&NewProjection { on_fault, keep, ..projection("it", "journal@0.1.0") }).unwrap();

@@ -54,7 +54,7 @@ fn reopened(dir: &Dir, host: Host) -> Host {
 #[test]
 fn snapshots_are_taken_as_a_projection_goes_and_start_what_is_made_of_the_past() {
     let dir = Dir::new();
-    let mut host = journal(&dir, Keep { snapshot_every: Some(100), history: Some(0) });
+    let mut host = journal(&dir, Keep { snapshot_every: Some(100), history: Some(0), ..Keep::default() });
     for _ in 0..20 {
         append(&host, 30);
         while host.snapshots("it").unwrap().is_empty() && host.head().sequence().0 >= 120 {
@@ -74,7 +74,7 @@ fn snapshots_are_taken_as_a_projection_goes_and_start_what_is_made_of_the_past()
         }
     }
     // Off from the next commit on, and by hand whenever somebody likes.
-    host.set_keep("it", Keep { snapshot_every: Some(0), history: Some(0) }).unwrap();
+    host.set_keep("it", Keep { snapshot_every: Some(0), history: Some(0), ..Keep::default() }).unwrap();
     append(&host, 300);
     let by_hand = host.take_snapshot("it").unwrap();
     assert_eq!((by_hand.sequence.0, by_hand.occasion), (900, Occasion::Hand));
@@ -83,6 +83,29 @@ fn snapshots_are_taken_as_a_projection_goes_and_start_what_is_made_of_the_past()
     assert_eq!(places(&host), [&taken[..], &[900]].concat());
     assert_eq!(host.remove_snapshot("it", Sequence(900)).unwrap(), 1);
     assert!(host.remove_snapshot("it", Sequence(900)).is_err());
+}
+
+#[test]
+fn snapshots_are_taken_by_bytes_where_few_events_have_many() {
+    let dir = Dir::new();
+    let host = journal(&dir, Keep { snapshot_bytes: Some(50_000), history: Some(0), ..Keep::default() });
+    let long = format!("{{\"text\":\"{}\"}}", "x".repeat(10_000));
+    for number in 1..=20 {
+        let events = vec![event("a/1", "t", &number.to_string(), &long)];
+        host.append(Append { events, expectations: Vec::new() }).unwrap();
+        assert_eq!(host.settle("it"), Phase::Live);
+        while number == 6 && host.snapshots("it").unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+    }
+    let host = reopened(&dir, host);
+    let taken = places(&host);
+    assert!(taken.len() >= 2 && taken.windows(2).all(|pair| pair[1] - pair[0] >= 5), "{taken:?}");
+    let past = host.look_back("it", &as_of(taken[1])).unwrap();
+    assert_eq!((past.origin, past.from.0), (Origin::Snapshot, taken[1]));
+    // What was taken is counted on from.
+    let fed: Vec<u64> = host.snapshots("it").unwrap().iter().map(|it| it.fed_bytes / 10_000).collect();
+    assert!(fed.iter().zip(&taken).all(|(fed, place)| fed >= place), "{fed:?} {taken:?}");
 }
 
 #[test]
@@ -116,7 +139,7 @@ fn a_lost_or_damaged_state_goes_on_from_its_latest_sound_snapshot() {
 #[test]
 fn snapshots_of_another_log_are_not_used() {
     let (one, other) = (Dir::new(), Dir::new());
-    let keep = Keep { snapshot_every: Some(0), history: Some(0) };
+    let keep = Keep { snapshot_every: Some(0), history: Some(0), ..Keep::default() };
     let host = journal(&one, keep);
     append(&host, 40);
     host.take_snapshot("it").unwrap();
@@ -135,7 +158,7 @@ fn snapshots_of_another_log_are_not_used() {
 #[test]
 fn a_snapshot_that_is_damaged_inside_is_passed_over_and_that_is_said() {
     let dir = Dir::new();
-    let mut host = journal(&dir, Keep { snapshot_every: Some(0), history: Some(0) });
+    let mut host = journal(&dir, Keep { snapshot_every: Some(0), history: Some(0), ..Keep::default() });
     for _ in 0..3 {
         append(&host, 40);
         host.take_snapshot("it").unwrap();

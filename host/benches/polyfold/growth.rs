@@ -1,12 +1,13 @@
 //! Whether what people wait for stays the same while the log grows: at 100,000, 1,000,000 and 10,000,000 events. Draws a
-//! chart of it, host/docs/growth.svg.
+//! chart of it, host/docs/growth.svg. Takes some minutes, and 2 GB of disk.
 
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plotters::prelude::*;
-use polyfold::engine::{Engine, Options, event_from_json};
+use polyfold::engine::{AsOf, Engine, Moment, Options, Waiting, event_from_json};
 use polyfold::event::{Filter, Sequence};
 use polyfold::log::{Append, Query};
 
@@ -17,9 +18,16 @@ const SIZES: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 
 const TIMES: usize = 200;
 
+const PROJECTION: &str = "count-and-sum";
+
 /// What is measured at each size, in milliseconds.
-const MEASURES: [&str; 4] =
-    ["opening the directory", "a durable append", "the newest 100 events", "a key of count-and-sum"];
+const MEASURES: [&str; 5] = [
+    "opening the directory",
+    "a durable append",
+    "the newest 100 events",
+    "a key of count-and-sum",
+    "that key as of up to 200 events back",
+];
 
 pub(crate) fn run(year: &Year) {
     let dir = temporary();
@@ -29,19 +37,21 @@ pub(crate) fn run(year: &Year) {
     println!("|---:|---:|---:|{}", "---:|".repeat(MEASURES.len()));
     let mut lines = endless(&year.ndjson);
     for events in SIZES {
+        let began = Instant::now();
         let engine = open(&dir);
         grow(&engine, &mut lines, events);
         if engine.projections().is_empty() {
             install(&engine, "count_and_sum");
         }
-        engine.start("count-and-sum").unwrap();
-        engine.wait("count-and-sum", |_| ()).unwrap();
-        let entries = engine.reader("count-and-sum").unwrap().len().unwrap();
+        engine.start(PROJECTION).unwrap();
+        engine.wait(PROJECTION, |_| ()).unwrap();
+        let entries = engine.reader(PROJECTION).unwrap().len().unwrap();
         drop(engine);
         let row = measure(dir.path());
         let shown: Vec<String> = row.iter().map(|millis| format!("{millis:.3} ms")).collect();
         let log = std::fs::metadata(dir.path().join("log.redb")).unwrap().len() >> 20;
         println!("| {} | {} | {log} MiB | {} |", count(events as f64), count(entries as f64), shown.join(" | "));
+        eprintln!("{events} events: {:.0} s", began.elapsed().as_secs_f64());
         medians.push(row);
     }
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/growth.svg");
@@ -80,10 +90,16 @@ fn measure(dir: &Path) -> [f64; MEASURES.len()] {
         took
     });
     let engine = Engine::open(dir, &Options::default()).unwrap();
+    engine.start(PROJECTION).unwrap();
+    engine.wait(PROJECTION, |_| ()).unwrap();
     let append = median(TIMES, |number| {
-        let line = format!(r#"{{"stream":"bench/growth-{number}","type":"bench.grown","data":{{}}}}"#);
+        let data = format!(r#"{{"tailnum":"N{number}","air_time":90}}"#);
+        let line = format!(r#"{{"stream":"bench/growth-{number}","type":"flight.arrived","data":{data}}}"#);
         let append = Append { events: vec![event_from_json(&line).unwrap()], expectations: Vec::new() };
-        timed(|| drop(engine.append(append).unwrap()))
+        let took = timed(|| drop(engine.append(append).unwrap()));
+        // So that the state takes them one by one, as it does while events come one by one.
+        engine.wait(PROJECTION, |_| ()).unwrap();
+        took
     });
     let newest = median(TIMES, |_| {
         timed(|| {
@@ -93,13 +109,23 @@ fn measure(dir: &Path) -> [f64; MEASURES.len()] {
             assert_eq!(page.batch.len(), 100);
         })
     });
-    let state = engine.reader("count-and-sum").unwrap();
+    let state = engine.reader(PROJECTION).unwrap();
     let keys: Vec<String> = state.entries().unwrap().map(|entry| entry.unwrap().0).collect();
     let key = median(TIMES, |number| {
         let key = &keys[number * 7_919 % keys.len()];
-        timed(|| assert!(engine.reader("count-and-sum").unwrap().get(key).unwrap().is_some()))
+        timed(|| assert!(engine.reader(PROJECTION).unwrap().get(key).unwrap().is_some()))
     });
-    [opening, append, newest, key]
+    let head = engine.head().sequence().0;
+    let past = median(TIMES, |number| {
+        let at = Some(Moment::Sequence(Sequence(head - 1 - number as u64)));
+        let key = &keys[number * 7_919 % keys.len()];
+        let mut waiting = Waiting { stop: Arc::default(), watch: &mut |_| () };
+        timed(|| {
+            let past = engine.past(PROJECTION, &AsOf { at, ..AsOf::default() }, &mut waiting).unwrap();
+            drop(past.get(key).unwrap());
+        })
+    });
+    [opening, append, newest, key, past]
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

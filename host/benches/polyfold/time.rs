@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use polyfold::engine::{Append, AsOf, Engine, Keep, Moment, Waiting};
 use polyfold::event::{Digest, Sequence, Timestamp};
-use polyfold::state::{Changes, Checkpoint, Marks, Occasion, Snapshots, Store};
+use polyfold::state::{Changes, Checkpoint, Marks, Occasion, Snapshots, Store, Why};
 
 use crate::data::{Year, open, temporary};
 use crate::report::{Contestant, Lap, compare, quantile, size};
@@ -15,7 +15,7 @@ use crate::report::{Contestant, Lap, compare, quantile, size};
 const NEAR: u64 = 500;
 const FAR_TIMES: u64 = 21;
 const ENTRIES: usize = 1_000_000;
-const OFF: Keep = Keep { snapshot_every: Some(0), history: Some(0) };
+const OFF: Keep = Keep { snapshot_every: Some(0), snapshot_bytes: Some(0), history: Some(0) };
 
 pub(crate) fn run(year: &Year) {
     let dir = year.with(&["flights_v2", "on_time"]);
@@ -131,10 +131,10 @@ fn snapshot_of_many() {
     };
     let mut take = || {
         round += 1;
-        let taken = (Occasion::Hand, Timestamp::EPOCH);
+        let why = Why { occasion: Occasion::Hand, taken_at: Timestamp::EPOCH, fed_bytes: 0 };
         // Each under an identity of its own: nothing else is shared but the nodes.
         let identity = Digest([round; 32]);
-        snapshots.take(identity, &store.reader().unwrap(), Marks::default(), taken, &AtomicBool::new(false)).unwrap();
+        snapshots.take(identity, &store.reader().unwrap(), Marks::default(), why, &AtomicBool::new(false)).unwrap();
     };
     row("nothing but commits", &mut || std::thread::sleep(Duration::from_secs(3)));
     row("the first snapshot", &mut take);

@@ -43,6 +43,7 @@ struct Restored {
     plugins: u64,
     states: u64,
     states_left_out: u64,
+    snapshots: u64,
 }
 
 impl Restore {
@@ -73,6 +74,7 @@ impl Restore {
             plugins,
             states,
             states_left_out,
+            snapshots: restored.snapshots,
         };
         context.output.data(&shown, |shown| {
             let (plugins, states) = (count_of(shown.plugins, "plugin"), count_of(shown.states, "state"));

@@ -24,9 +24,9 @@ mod writer;
 
 pub use check::{Verified as VerifiedBackup, verify as verify_backup};
 pub use error::BackupError;
-pub use frame::{BackupRequest, KnownState, Since, problem_frame};
+pub use frame::{BackupRequest, KnownSnapshots, KnownState, Since, problem_frame};
 pub use list::list as list_backup;
-pub use manifest::{Generation, LastBlock, Part, SavedFile, SavedLog, SavedPlugin, SavedState};
+pub use manifest::{Generation, LastBlock, Part, SavedFile, SavedLog, SavedPlugin, SavedSnapshots, SavedState};
 pub use place::Shape;
 pub use restore::{Restore, Restored, Until};
 pub use retain::Keep;

@@ -295,6 +295,9 @@ impl Replay {
             self.marks.faults.push((**fault).clone());
         }
         self.meter.passed(self.reached.sequence, &fed);
+        if let Some(keeping) = &self.keeping {
+            keeping.fed(self.reached.sequence, portion.batch.payload_bytes());
+        }
         fed.stopped
     }
 }
@@ -333,6 +336,9 @@ impl Replay {
                 return Err(stopped);
             }
             self.feed.quarantine.plan(&portion);
+            if let Some(keeping) = &self.keeping {
+                keeping.fed(through, portion.batch.payload_bytes());
+            }
             start = end;
         }
         self.reached.sequence = through;

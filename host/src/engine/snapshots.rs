@@ -12,7 +12,7 @@ pub(super) use keeping::Keeping;
 use super::states::States;
 use super::{Engine, Error, Keep};
 use crate::event::{Digest, Sequence, Timestamp};
-use crate::state::{Marks, Occasion, Reader, Snapshots, Store, Taken, View};
+use crate::state::{Marks, Occasion, Reader, Snapshots, Store, Taken, View, Why};
 
 /// A snapshot of one of a projection's states.
 pub type SnapshotInfo = Taken;
@@ -98,8 +98,9 @@ impl States {
         let (reader, stop) = (store.reader()?, AtomicBool::new(false));
         let marks = marks_of(&reader, store)?;
         let snapshots = self.snapshots_or_new(name)?;
-        let taken = (occasion, Timestamp::now());
-        Ok(snapshots.take(identity, &reader, marks, taken, &stop)?)
+        // How much it was fed is for those that are thinned with age.
+        let of = Why { occasion, taken_at: Timestamp::now(), fed_bytes: 0 };
+        Ok(snapshots.take(identity, &reader, marks, of, &stop)?)
     }
 
     /// The snapshots of a state up to an event, the latest first.

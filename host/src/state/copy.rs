@@ -21,12 +21,12 @@ use crate::event::Digest;
 
 const MAGIC: &[u8; 4] = b"pfV1";
 /// How much of a copy is handed out at once, and written in one commit.
-const PIECE_BYTES: usize = 256 << 10;
+pub(super) const PIECE_BYTES: usize = 256 << 10;
 const COMMIT_BYTES: usize = 16 << 20;
 /// The largest key or value that a state may hold is 1 MiB; a fault is larger by what it says.
 const FIELD_BYTES_MAX: usize = 16 << 20;
 
-const END: u8 = 0;
+pub(super) const END: u8 = 0;
 const META_ROW: u8 = 1;
 const ENTRY_ROW: u8 = 2;
 const FAULT_ROW: u8 = 3;
@@ -115,7 +115,7 @@ fn checkpoint_in(meta: &ReadOnlyTable<&'static str, &'static [u8]>) -> Result<Op
     Ok(meta.get("checkpoint")?.and_then(|bytes| Checkpoint::from_bytes(bytes.value())))
 }
 
-fn put_row(out: &mut Vec<u8>, table: u8, key: &[u8], value: &[u8]) {
+pub(super) fn put_row(out: &mut Vec<u8>, table: u8, key: &[u8], value: &[u8]) {
     out.push(table);
     out.extend_from_slice(&(key.len() as u32).to_le_bytes());
     out.extend_from_slice(&(value.len() as u32).to_le_bytes());
@@ -187,7 +187,7 @@ impl Store {
             let mut batch = Vec::new();
             let mut bytes = 0;
             while bytes < COMMIT_BYTES && !is_over {
-                match copy.row().map_err(|error| unusable(&error))? {
+                match copy.row(FIELD_BYTES_MAX).map_err(|error| unusable(&error))? {
                     Some(row) => {
                         bytes += row.key.len() + row.value.len() + 32;
                         batch.push(row);
@@ -237,36 +237,38 @@ impl Store {
     }
 }
 
-struct Row {
-    table: u8,
-    key: Vec<u8>,
-    value: Vec<u8>,
+pub(super) struct Row {
+    pub(super) table: u8,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
 }
 
 /// What is left of a copy.
-struct Input<'a>(&'a mut dyn Read);
+pub(super) struct Input<'a>(pub(super) &'a mut dyn Read);
 
 impl Input<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let mut bytes = [0; N];
         self.fill(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn row(&mut self) -> Result<Option<Row>, String> {
+    /// The next row, no field of which is larger than that; none at the end.
+    pub(super) fn row(&mut self, field_bytes_max: usize) -> Result<Option<Row>, String> {
         let [table] = self.array()?;
         if table == END {
             return Ok(None);
         }
         let [key, value] = [u32::from_le_bytes(self.array()?), u32::from_le_bytes(self.array()?)];
-        Ok(Some(Row { table, key: self.field(key)?, value: self.field(value)? }))
+        let mut field = |bytes: u32| self.field(bytes as usize, field_bytes_max);
+        Ok(Some(Row { table, key: field(key)?, value: field(value)? }))
     }
 
-    fn field(&mut self, bytes: u32) -> Result<Vec<u8>, String> {
-        if bytes as usize > FIELD_BYTES_MAX {
+    fn field(&mut self, bytes: usize, bytes_max: usize) -> Result<Vec<u8>, String> {
+        if bytes > bytes_max {
             return Err("a key or value is larger than any".to_owned());
         }
-        let mut field = vec![0; bytes as usize];
+        let mut field = vec![0; bytes];
         self.fill(&mut field)?;
         Ok(field)
     }

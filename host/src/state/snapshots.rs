@@ -10,6 +10,7 @@
 //! Wherever a node is, all nodes below it are: they are written before it, and removed with it. FORMAT.md says more.
 
 mod chunk;
+mod copy;
 mod manifest;
 mod remove;
 mod take;
@@ -23,7 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-pub use manifest::{Manifest, Occasion, Taken};
+pub use copy::SnapshotsCopy;
+pub use manifest::{Manifest, Occasion, Taken, Why};
 pub use view::View;
 
 use super::Error;

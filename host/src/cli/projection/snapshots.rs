@@ -29,9 +29,12 @@ pub(in crate::cli) struct Change {
 /// The options of a projection that is made.
 #[derive(Clone, Copy, Debug, Args)]
 pub(in crate::cli) struct KeepArgs {
-    /// Take a snapshot of its state every so many events; 0 takes none. Default 200,000.
+    /// Take a snapshot of its state every so many events; 0 takes none. Default 100,000.
     #[arg(long, value_name = "EVENTS")]
     snapshot_every: Option<u64>,
+    /// And every so many bytes of payload, whichever comes first; 0 counts only events. Default 67,108,864.
+    #[arg(long, value_name = "BYTES")]
+    snapshot_bytes: Option<u64>,
     /// Keep the history of its state so many events back from its end; 0 keeps none. Default 10,000.
     #[arg(long, value_name = "EVENTS")]
     history: Option<u64>,
@@ -39,7 +42,7 @@ pub(in crate::cli) struct KeepArgs {
 
 impl KeepArgs {
     pub(super) fn keep(self) -> Keep {
-        Keep { snapshot_every: self.snapshot_every, history: self.history }
+        Keep { snapshot_every: self.snapshot_every, snapshot_bytes: self.snapshot_bytes, history: self.history }
     }
 }
 
@@ -68,24 +71,26 @@ impl Snapshots {
 impl Change {
     pub(super) fn run(self, client: &mut Client, context: &mut Context) -> Result<(), Error> {
         let mut there: Projection = client.get(&wait::path(&self.name, ""))?;
-        let KeepArgs { snapshot_every, history } = self.keep;
-        if snapshot_every.is_some() || history.is_some() {
+        let wanted = self.keep.keep();
+        if wanted != Keep::default() {
             let keep = Keep {
-                snapshot_every: snapshot_every.or(Some(there.past.snapshot_every)),
-                history: history.or(Some(there.past.history)),
+                snapshot_every: wanted.snapshot_every.or(Some(there.past.snapshot_every)),
+                snapshot_bytes: wanted.snapshot_bytes.or(Some(there.past.snapshot_bytes)),
+                history: wanted.history.or(Some(there.past.history)),
             };
             let set = client.put(&wait::path(&self.name, "/keep"), &keep);
             there = set.map_err(|error| unsure(error, &self.name))?;
         }
-        context.output.data(&there.past, |kept| {
-            let Kept { snapshot_every, history, .. } = kept;
-            format!("{}, {}", snapshots_of(*snapshot_every), history_of(*history))
-        })
+        context.output.data(&there.past, |kept| format!("{}, {}", snapshots_of(kept), history_of(kept.history)))
     }
 }
 
-fn snapshots_of(every: u64) -> String {
-    if every == 0 { "no snapshots by itself".to_owned() } else { format!("a snapshot every {} events", count(every)) }
+fn snapshots_of(kept: &Kept) -> String {
+    match (kept.snapshot_every, kept.snapshot_bytes) {
+        (0, _) => "no snapshots by itself".to_owned(),
+        (events, 0) => format!("a snapshot every {} events", count(events)),
+        (events, bytes) => format!("a snapshot every {} events or {} of payload", count(events), size(bytes)),
+    }
 }
 
 fn history_of(events: u64) -> String {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::BackupError;
-use super::frame::{BackupRequest, KnownState, Since};
-use super::manifest::{self, BLOCKS, GENERATIONS, Generation, LastBlock, MARK, Mark, PLUGINS, Part, SavedState};
+use super::frame::{BackupRequest, KnownSnapshots, KnownState, Since};
+use super::manifest::{
+    self, BLOCKS, GENERATIONS, Generation, LastBlock, MARK, Mark, PLUGINS, Part, SavedSnapshots, SavedState,
+};
 use super::place::Place;
 use super::segment::{Summary, summarise};
 use crate::log::{Head, LogId};
@@ -32,19 +34,22 @@ pub(super) struct Base {
     /// The plugins that it has, and their bytes.
     pub(super) plugins: BTreeMap<String, u64>,
     pub(super) states: Vec<SavedState>,
+    pub(super) snapshots: Vec<SavedSnapshots>,
 }
 
 impl Base {
     pub(super) fn of(place: &Place) -> Result<Self, BackupError> {
         let log_id = log_id(place)?;
         let generations = generations(place)?;
-        let mut base = Self { log_id, number: 0, blocks: None, plugins: place.names(PLUGINS)?, states: Vec::new() };
+        let plugins = place.names(PLUGINS)?;
+        let mut base = Self { log_id, number: 0, blocks: None, plugins, states: Vec::new(), snapshots: Vec::new() };
         let Some(log_id) = log_id else { return Ok(base) };
         let stored = place.names(BLOCKS)?;
         if let Some((number, newest)) = generations.last_key_value() {
             check_there(place, newest, &stored)?;
             base.number = *number;
             base.states.clone_from(&newest.states);
+            base.snapshots.clone_from(&newest.snapshots);
             base.blocks = newest.log.last_block.clone().map(|last_block| Blocks {
                 end: newest.log.head().expect("it was checked when it was read"),
                 rewrites: newest.log.rewrites,
@@ -86,7 +91,17 @@ impl Base {
         });
         let states = self.states.iter();
         let states = states.map(|state| KnownState { identity: state.identity.clone(), sequence: state.sequence });
-        BackupRequest { since, plugins: self.plugins.keys().cloned().collect(), with_states, states: states.collect() }
+        let snapshots = self.snapshots.iter();
+        let snapshots =
+            snapshots.map(|it| KnownSnapshots { projection: it.projection.clone(), version: it.version.clone() });
+        BackupRequest {
+            since,
+            plugins: self.plugins.keys().cloned().collect(),
+            with_states,
+            states: states.collect(),
+            with_snapshots: with_states,
+            snapshots: snapshots.filter(|_| with_states).collect(),
+        }
     }
 }
 

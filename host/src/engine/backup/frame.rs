@@ -21,6 +21,8 @@ use super::BackupError;
 /// The largest frame: a block, or a piece of a file.
 const FRAME_BYTES_MAX: usize = 8 << 20;
 const HEAD_BYTES: usize = 5;
+/// The format of the stream. A client takes every one up to its own.
+pub(super) const FORMAT: u32 = 1;
 
 /// What a client has already, and what it wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +40,12 @@ pub struct BackupRequest {
     /// The states that it has.
     #[serde(default)]
     pub states: Vec<KnownState>,
+    /// Whether snapshots are wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_snapshots: bool,
+    /// The snapshots that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<KnownSnapshots>,
 }
 
 /// Where the blocks of a backup end.
@@ -61,6 +69,15 @@ pub struct KnownState {
     pub sequence: u64,
 }
 
+/// A copy of all snapshots of a projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KnownSnapshots {
+    pub projection: String,
+    /// Stands for what is in it.
+    pub version: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begin {
     /// The format of the stream.
@@ -77,6 +94,7 @@ pub(super) enum Sent {
     File { name: String },
     Plugin { digest: String },
     State { projection: String, identity: String, sequence: u64, chain_head: String },
+    Snapshots { projection: String, version: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,9 @@ use crate::engine::sealed;
 use crate::event::{Digest, Sequence, Timestamp};
 use crate::log::{Head, LogId};
 
-/// The format of a backup's files. A reader takes every format up to its own.
-pub(super) const FORMAT: u32 = 1;
+/// The format of a backup's files: 2 for a generation with snapshots, 1 for all else. A reader takes every format up to its own.
+pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT_WITHOUT_SNAPSHOTS: u32 = 1;
 
 /// The file that says whose backup it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Generation {
     pub files: Vec<SavedFile>,
     pub plugins: Vec<SavedPlugin>,
     pub states: Vec<SavedState>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SavedSnapshots>,
     /// Of all files that it needs.
     pub bytes: u64,
     /// Of those that this run wrote.
@@ -105,6 +108,17 @@ pub struct SavedState {
     pub bytes: u64,
 }
 
+/// A copy of all snapshots of a projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedSnapshots {
+    pub projection: String,
+    /// Stands for what is in it.
+    pub version: String,
+    pub digest: String,
+    pub bytes: u64,
+}
+
 impl SavedLog {
     /// Where the log ended, as the log says it.
     pub(super) fn head(&self) -> Option<Head> {
@@ -132,7 +146,8 @@ impl Generation {
         let files = self.files.iter().map(|file| (format!("{FILES}/{}", file.digest), file.bytes));
         let plugins = self.plugins.iter().map(|plugin| (format!("{PLUGINS}/{}", plugin.digest), plugin.bytes));
         let states = self.states.iter().map(|state| (format!("{STATES}/{}", state.digest), state.bytes));
-        segments.chain(files).chain(plugins).chain(states)
+        let snapshots = self.snapshots.iter().map(|it| (format!("{STATES}/{}", it.digest), it.bytes));
+        segments.chain(files).chain(plugins).chain(states).chain(snapshots)
     }
 
     /// Reads one, and sees that what it says can be.
@@ -152,7 +167,8 @@ impl Generation {
         // They become paths: a name that leads elsewhere must not.
         let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
         let names = generation.files.iter().map(|file| &file.name);
-        let mut names = names.chain(generation.states.iter().map(|state| &state.projection));
+        let names = names.chain(generation.states.iter().map(|state| &state.projection));
+        let mut names = names.chain(generation.snapshots.iter().map(|it| &it.projection));
         if let Some(name) = names.find(|name| !is_plain(name)) {
             return Err(impossible(&format!("the name {name:?}")));
         }

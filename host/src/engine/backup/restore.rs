@@ -1,29 +1,21 @@
 //! Making a data directory of a backup: beside its place, verified on the way, and renamed when it is whole.
 
-use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+mod blocks;
+mod files;
+mod states;
+mod work;
+
+use std::path::Path;
+
+use files::{CATALOGUE, copy, returning, whole, write};
+use work::{Work, check_empty};
 
 use super::BackupError;
 use super::base::{generation, generations, log_id};
-use super::manifest::{FILES, Generation, PLUGINS, Part, STATES, SavedState};
-use super::place::{Place, make_folder, parent_of, sync_folder};
-use super::segment::SegmentReader;
-use crate::engine::catalogue::Returning;
-use crate::event::{Digest, Sequence, Timestamp};
-use crate::log::{self, BadBlock, BlockBatch, BlockInfo, Cut, Head, Log, LogId, Rebuild};
-use crate::state::Store;
-
-/// Blocks that are verified together; three such batches are in memory.
-const BATCH_BYTES: usize = 8 << 20;
-const CATALOGUE: &str = "catalogue.json";
-/// What lies in the folder beside the data directory until it gets its name.
-const INNER: &str = "data";
-/// Small files are read whole.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+use super::manifest::{FILES, Generation, PLUGINS};
+use super::place::Place;
+use crate::event::{Sequence, Timestamp};
+use crate::log::Cut;
 
 /// Up to where a log is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +52,8 @@ pub struct Restored {
     pub states: u64,
     /// States that lie beyond the end, or that no projection has any more.
     pub states_left_out: u64,
+    /// Snapshots of states, of all projections together.
+    pub snapshots: u64,
     /// Whether the host key was in the backup; without it a new one is made, which signs under another name.
     pub has_host_key: bool,
 }
@@ -84,14 +78,21 @@ impl Restore<'_> {
         }
         check_empty(self.dir)?;
         let work = Work::begin(self.dir)?;
-        let head = self.log(&place, &generation, &work.inner, watch)?;
+        let cut = match self.until {
+            Until::End => Cut::Nowhere,
+            Until::Sequence(last) => Cut::Behind(last),
+            Until::Time(time) => Cut::After(time),
+        };
+        let last = self.last(&generation);
+        let watch = &mut |reached| watch(reached, last);
+        let head = blocks::restore(&place, &generation, (&work.inner, cut), watch)?;
         for file in &generation.files {
             self.file(&place, &file.name, &file.digest, &work.inner)?;
         }
         for plugin in &generation.plugins {
             copy(&place, PLUGINS, &plugin.digest, &work.inner.join("plugins").join(format!("{}.wasm", plugin.digest)))?;
         }
-        let states = states(&place, &generation, &work.inner)?;
+        let back = states::states(&place, &generation, &work.inner)?;
         work.finish(self.dir)?;
         Ok(Restored {
             generation: generation.generation,
@@ -101,8 +102,9 @@ impl Restore<'_> {
             recorded_at: (head.sequence > Sequence::ZERO).then(|| head.recorded_at.to_string()),
             chain_head: head.chain.to_string(),
             plugins: generation.plugins.len() as u64,
-            states,
-            states_left_out: generation.states.len() as u64 - states,
+            states: back.states,
+            states_left_out: generation.states.len() as u64 - back.states,
+            snapshots: back.snapshots,
             has_host_key: generation.files.iter().any(|file| file.name == "host-key"),
         })
     }
@@ -135,43 +137,6 @@ impl Restore<'_> {
         }
     }
 
-    /// Reads blocks, verifies them and writes them into a log, each on a thread of its own.
-    fn log(
-        &self,
-        place: &Place,
-        generation: &Generation,
-        dir: &Path,
-        watch: &mut dyn FnMut(u64, u64),
-    ) -> Result<Head, BackupError> {
-        let (log_id, wanted) = (of_log(generation), generation.log.head().expect("it was checked when it was read"));
-        let cut = match self.until {
-            Until::End => Cut::Nowhere,
-            Until::Sequence(last) => Cut::Behind(last),
-            Until::Time(time) => Cut::After(time),
-        };
-        let options = log::Options::default();
-        let mut rebuild = Rebuild::begin(&dir.join("log.redb"), log_id, &options)?;
-        std::thread::scope(|scope| {
-            let (blocks, to_verify) = sync_channel(1);
-            let (verified, to_write) = sync_channel(1);
-            let reading = scope.spawn(move || read(place, generation, &blocks));
-            let verifying = scope.spawn(move || verify(to_verify, &verified, cut));
-            for batch in to_write {
-                rebuild.add(batch)?;
-                watch(rebuild.head().sequence.0, self.last(generation));
-            }
-            // Who was told first of what is wrong ended the others.
-            verifying.join().expect("verifying does not panic")?;
-            reading.join().expect("reading does not panic")
-        })?;
-        let head = rebuild.head();
-        if cut == Cut::Nowhere && head != wanted {
-            let name = place.shown(&Generation::file_name(generation.generation));
-            return Err(BackupError::damaged(name, "its blocks do not end where it says that the log does"));
-        }
-        Ok(rebuild.finish()?)
-    }
-
     /// The last event to come, as far as that is known before.
     fn last(&self, generation: &Generation) -> u64 {
         match self.until {
@@ -188,214 +153,5 @@ impl Restore<'_> {
         let text = whole(place, digest)?;
         let returning = returning(place, digest, &text)?;
         write(&path, &returning.text)
-    }
-}
-
-fn of_log(generation: &Generation) -> LogId {
-    generation.log.log_id().expect("it was checked when it was read")
-}
-
-type Blocks = (String, Vec<Vec<u8>>);
-
-fn read(place: &Place, generation: &Generation, blocks: &SyncSender<Blocks>) -> Result<(), BackupError> {
-    for Part { digest, first, last, .. } in &generation.segments {
-        let mut segment = SegmentReader::open(place, digest)?;
-        if segment.log_id != of_log(generation) {
-            return Err(BackupError::damaged(segment.file(), "it is of another log"));
-        }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(block) = segment.next_block()? {
-            let damaged = |why: BadBlock| BackupError::damaged(segment.file(), why);
-            let first_sequence = BlockInfo::of(&block).map_err(damaged)?.first.0;
-            if !(*first..=*last).contains(&first_sequence) {
-                continue;
-            }
-            bytes += block.len();
-            batch.push(block);
-            if bytes >= BATCH_BYTES {
-                bytes = 0;
-                // Who takes no more has come to the cut, or failed and says so.
-                if blocks.send((segment.file().to_owned(), std::mem::take(&mut batch))).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if !batch.is_empty() && blocks.send((segment.file().to_owned(), batch)).is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-fn verify(blocks: Receiver<Blocks>, verified: &SyncSender<Vec<log::Ready>>, cut: Cut) -> Result<(), BackupError> {
-    for (file, blocks) in blocks {
-        let batch = BlockBatch::verified(blocks, cut).map_err(|why| BackupError::damaged(file, why))?;
-        let is_over = verified.send(batch.blocks).is_err() || batch.is_last;
-        if is_over {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Restores the states that fit the log and the catalogue; says how many.
-fn states(place: &Place, generation: &Generation, dir: &Path) -> Result<u64, BackupError> {
-    let Some(catalogue) = generation.files.iter().find(|file| file.name == CATALOGUE) else { return Ok(0) };
-    let text = whole(place, &catalogue.digest)?;
-    let known: BTreeSet<_> = returning(place, &catalogue.digest, &text)?.states.into_iter().collect();
-    let log = Log::open(&dir.join("log.redb"), &log::Options::default())?;
-    let reader = log.reader()?;
-    let mut restored = 0;
-    for state in &generation.states {
-        let identity: Digest = state.identity.parse().expect("it was checked when it was read");
-        let is_known = known.contains(&(state.projection.clone(), identity));
-        let sequence = Sequence(state.sequence);
-        let fits = sequence == Sequence::ZERO
-            || sequence <= reader.head().sequence && reader.chain_at(sequence)?.to_string() == state.chain_head;
-        if is_known && fits {
-            restore_state(place, state, identity, log.id(), dir)?;
-            restored += 1;
-        }
-    }
-    Ok(restored)
-}
-
-fn restore_state(
-    place: &Place,
-    state: &SavedState,
-    identity: Digest,
-    log_id: LogId,
-    dir: &Path,
-) -> Result<(), BackupError> {
-    let folder = dir.join("projections").join(&state.projection);
-    make_folder(&folder)?;
-    let name = format!("{STATES}/{}", state.digest);
-    let mut content = Digested { content: place.open(&name)?, hasher: blake3::Hasher::new() };
-    let path = folder.join(format!("{identity}.redb"));
-    let made = Store::of_copy(&path, identity, log_id.0, &mut std::io::BufReader::with_capacity(1 << 20, &mut content));
-    let found = content.hasher.finalize().to_hex();
-    if found.as_str() != state.digest {
-        return Err(BackupError::damaged(place.shown(&name), format!("its digest is {found}")));
-    }
-    drop(made?);
-    sync_folder(&folder)
-}
-
-struct Digested<R> {
-    content: R,
-    hasher: blake3::Hasher,
-}
-
-impl<R: Read> Read for Digested<R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.content.read(out)?;
-        self.hasher.update(&out[..read]);
-        Ok(read)
-    }
-}
-
-fn returning(place: &Place, digest: &str, text: &[u8]) -> Result<Returning, BackupError> {
-    Returning::of(text).map_err(|why| BackupError::damaged(place.shown(&format!("{FILES}/{digest}")), why))
-}
-
-fn whole(place: &Place, digest: &str) -> Result<Vec<u8>, BackupError> {
-    let name = format!("{FILES}/{digest}");
-    let bytes = place.read(&name, FILE_BYTES_MAX)?;
-    check(place, &name, digest, Digest::of(&bytes))?;
-    Ok(bytes)
-}
-
-fn check(place: &Place, name: &str, digest: &str, found: Digest) -> Result<(), BackupError> {
-    match found.to_string() == digest {
-        true => Ok(()),
-        false => Err(BackupError::damaged(place.shown(name), format!("its digest is {found}"))),
-    }
-}
-
-/// Copies a file whose digest must be its name.
-fn copy(place: &Place, folder: &str, digest: &str, path: &Path) -> Result<(), BackupError> {
-    let name = format!("{folder}/{digest}");
-    let mut bytes = Vec::new();
-    place.open(&name)?.read_to_end(&mut bytes).map_err(BackupError::file(place.path()))?;
-    check(place, &name, digest, Digest::of(&bytes))?;
-    write(path, &bytes)
-}
-
-/// Writes a file for its owner only; durable on return but for its name.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
-    make_folder(parent_of(path))?;
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = opened.map_err(BackupError::file(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(BackupError::file(path))
-}
-
-fn check_empty(dir: &Path) -> Result<(), BackupError> {
-    let not_empty = || BackupError::NotEmpty { path: dir.to_owned() };
-    match std::fs::read_dir(dir) {
-        Ok(mut files) => match files.next() {
-            None => Ok(()),
-            Some(_) => Err(not_empty()),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => Err(not_empty()),
-        Err(error) => Err(BackupError::file(dir)(error)),
-    }
-}
-
-/// The folder beside the data directory in which it is made: `NAME.restoring/data`.
-struct Work {
-    outer: PathBuf,
-    inner: PathBuf,
-    /// Keeps another restore away.
-    _lock: File,
-}
-
-impl Work {
-    fn begin(dir: &Path) -> Result<Self, BackupError> {
-        let mut outer = dir.components().as_path().as_os_str().to_owned();
-        outer.push(".restoring");
-        let outer = PathBuf::from(outer);
-        make_folder(&outer)?;
-        let lock = File::open(&outer).map_err(BackupError::file(&outer))?;
-        if lock.try_lock().is_err() {
-            return Err(BackupError::InUse { path: dir.to_owned() });
-        }
-        let inner = outer.join(INNER);
-        for file in std::fs::read_dir(&outer).map_err(BackupError::file(&outer))? {
-            if file.map_err(BackupError::file(&outer))?.file_name() != INNER {
-                return Err(BackupError::InTheWay { path: outer });
-            }
-        }
-        // What a restore that was broken off had made is verified by nobody.
-        match std::fs::remove_dir_all(&inner) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(BackupError::file(&inner)(error)),
-            Ok(()) | Err(_) => {}
-        }
-        make_folder(&inner)?;
-        Ok(Self { outer, inner, _lock: lock })
-    }
-
-    /// Gives the data directory its name, once all of it is durable.
-    fn finish(self, dir: &Path) -> Result<(), BackupError> {
-        for folder in [&self.inner, &self.inner.join("plugins"), &self.inner.join("projections")] {
-            if folder.is_dir() {
-                sync_folder(folder)?;
-            }
-        }
-        std::fs::rename(&self.inner, dir).map_err(|source| match source.kind() {
-            ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty { path: dir.to_owned() },
-            ErrorKind::ResourceBusy | ErrorKind::CrossesDevices => BackupError::MountPoint { path: dir.to_owned() },
-            _ => BackupError::file(dir)(source),
-        })?;
-        sync_folder(parent_of(dir))
-    }
-}
-
-impl Drop for Work {
-    /// What failed takes no room; what is there under its own name is no longer in here.
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.outer) {
-            tracing::warn!("{}: {error}", self.outer.display());
-        }
     }
 }

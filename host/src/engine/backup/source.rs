@@ -5,8 +5,9 @@
 
 use std::io::ErrorKind;
 
-use super::frame::{BackupRequest, Begin, End, Frame, KnownState, LogBegins, Sent, Whole, put_block};
-use super::manifest::FORMAT;
+use super::frame::{
+    BackupRequest, Begin, End, FORMAT, Frame, KnownSnapshots, KnownState, LogBegins, Sent, Whole, put_block,
+};
 use crate::engine::{Deployment, Engine, Error, Projection, sealed};
 use crate::event::{Digest, Sequence};
 use crate::log;
@@ -111,6 +112,11 @@ impl Source<'_> {
                 self.states(projection, out)?;
             }
         }
+        if self.request.with_snapshots {
+            for name in content.projections.keys() {
+                self.snapshots(name, out)?;
+            }
+        }
         self.log(out)
     }
 
@@ -172,14 +178,28 @@ impl Source<'_> {
         if self.request.states.contains(&known) {
             return out.frame(&Frame::Kept(sent));
         }
-        out.frame(&Frame::File(sent))?;
-        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-        while let Some(piece) = copy.next_piece()? {
-            hasher.update(&piece);
-            bytes += piece.len() as u64;
-            out.frame(&Frame::Piece(piece.into()))?;
+        out.pieces(sent, &mut || Ok(copy.next_piece()?))
+    }
+
+    /// All snapshots of a projection. That they cannot be read keeps nobody from a backup: they only save time.
+    fn snapshots(&self, projection: &str, out: &mut Out<'_>) -> Result<(), Stop> {
+        let found = self.engine.hub.states.snapshots(projection);
+        let begun = found.and_then(|found| Ok(found.map(|it| state::SnapshotsCopy::of(&it)).transpose()?.flatten()));
+        let mut copy = match begun {
+            Ok(Some(copy)) => copy,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::warn!(projection, "its snapshots are not in the backup: {error}");
+                return Ok(());
+            }
+        };
+        let (projection, version) = (projection.to_owned(), copy.version.to_string());
+        let known = KnownSnapshots { projection: projection.clone(), version: version.clone() };
+        let sent = Sent::Snapshots { projection, version };
+        if self.request.snapshots.contains(&known) {
+            return out.frame(&Frame::Kept(sent));
         }
-        out.frame(&Frame::Whole(Whole { digest: hasher.finalize().to_hex().to_string(), bytes }))
+        out.pieces(sent, &mut || Ok(copy.next_piece()?))
     }
 
     fn log(&self, out: &mut Out<'_>) -> Result<(), Stop> {
@@ -232,6 +252,21 @@ impl Out<'_> {
         }
         let (digest, bytes) = (Digest::of(bytes).to_string(), bytes.len() as u64);
         self.frame(&Frame::Whole(Whole { digest, bytes }))
+    }
+
+    /// A file that comes in pieces.
+    fn pieces(&mut self, sent: Sent, next: &mut dyn FnMut() -> Result<Option<Vec<u8>>, Error>) -> Result<(), Stop> {
+        self.frame(&Frame::File(sent))?;
+        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
+        while let Some(piece) = next()? {
+            hasher.update(&piece);
+            bytes += piece.len() as u64;
+            let piece = bytes::Bytes::from(piece);
+            for start in (0..piece.len()).step_by(PIECE_BYTES) {
+                self.frame(&Frame::Piece(piece.slice(start..piece.len().min(start + PIECE_BYTES))))?;
+            }
+        }
+        self.frame(&Frame::Whole(Whole { digest: hasher.finalize().to_hex().to_string(), bytes }))
     }
 
     fn flush_if_full(&mut self) -> Result<(), Stop> {

@@ -1,25 +1,24 @@
 //! Writing a backup: takes what a host sends, checks it, and makes files and a generation of it.
 
+mod blocks;
+
 use std::collections::HashMap;
 use std::path::Path;
 
+use blocks::LogWriter;
+
 use super::BackupError;
-use super::base::{Base, cut};
-use super::frame::{BackupRequest, Begin, End, Frame, Frames, LogBegins, Sent, Whole};
+use super::base::Base;
+use super::frame::{self, BackupRequest, Begin, End, Frame, Frames, LogBegins, Sent, Whole};
 use super::manifest::{
-    BLOCKS, FILES, FORMAT, Generation, LastBlock, MARK, Mark, PLUGINS, Part, STATES, SavedFile, SavedLog, SavedPlugin,
-    SavedState, seal,
+    FILES, FORMAT, FORMAT_WITHOUT_SNAPSHOTS, Generation, MARK, Mark, PLUGINS, STATES, SavedFile, SavedLog, SavedPlugin,
+    SavedSnapshots, SavedState, seal,
 };
 use super::place::{Place, Shape, Unfinished};
 use super::retain::{self, Keep};
-use super::segment::{SegmentReader, SegmentWriter, last_block};
 use crate::event::{Sequence, Timestamp};
-use crate::log::{BlockInfo, Head, LogId};
+use crate::log::LogId;
 
-/// Parts smaller than this are written together anew when there are so many of them at the end: a generation's list of
-/// parts stays short however often one is made.
-const SMALL_PART_BYTES: u64 = 4 << 20;
-const SMALL_PARTS_MAX: usize = 16;
 /// A segment ends behind the block that fills it: a run that is killed has to write no more than that again.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -35,6 +34,7 @@ pub struct BackupWriter {
     files: Vec<SavedFile>,
     plugins: Vec<SavedPlugin>,
     states: Vec<SavedState>,
+    snapshots: Vec<SavedSnapshots>,
     log: Option<LogWriter>,
     end: Option<End>,
     new_bytes: u64,
@@ -73,6 +73,7 @@ impl BackupWriter {
             files: Vec::new(),
             plugins: Vec::new(),
             states: Vec::new(),
+            snapshots: Vec::new(),
             log: None,
             end: None,
             new_bytes: 0,
@@ -130,14 +131,14 @@ impl BackupWriter {
     }
 
     fn begin(&mut self, begin: Begin) -> Result<(), BackupError> {
-        if begin.format > FORMAT {
+        if begin.format > frame::FORMAT {
             return Err(BackupError::BrokenOff("the host is newer than this program".to_owned()));
         }
         let log_id = begin.log_id.parse::<LogId>();
         let log_id = log_id.map_err(|error| BackupError::BrokenOff(error.to_string()))?;
         match self.base.log_id {
             None => {
-                let mark = Mark { format: FORMAT, log_id: log_id.to_string() };
+                let mark = Mark { format: FORMAT_WITHOUT_SNAPSHOTS, log_id: log_id.to_string() };
                 self.place.put(MARK, &seal(&mark))?;
                 if self.place.is_directory() {
                     super::place::sync_folder(self.place.path())?;
@@ -160,7 +161,7 @@ impl BackupWriter {
         let folder = match &sent {
             Sent::File { .. } => FILES,
             Sent::Plugin { .. } => PLUGINS,
-            Sent::State { .. } => STATES,
+            Sent::State { .. } | Sent::Snapshots { .. } => STATES,
         };
         let is_new = |place: &Place| !place.has(&format!("{folder}/{}", whole.digest));
         let new_bytes = if is_new(&self.place) { unfinished.len() } else { 0 };
@@ -168,7 +169,7 @@ impl BackupWriter {
         self.new_bytes += new_bytes;
         let is_named = match &sent {
             Sent::Plugin { digest: named } => *named == whole.digest,
-            Sent::File { .. } | Sent::State { .. } => true,
+            Sent::File { .. } | Sent::State { .. } | Sent::Snapshots { .. } => true,
         };
         if digest.to_string() != whole.digest || bytes != whole.bytes || !is_named {
             return Err(BackupError::BrokenOff(format!("a file came with the digest {digest}, not {}", whole.digest)));
@@ -184,6 +185,9 @@ impl BackupWriter {
             Sent::State { projection, identity, sequence, chain_head } => {
                 self.states.push(SavedState { projection, identity, sequence, chain_head, digest, bytes });
             }
+            Sent::Snapshots { projection, version } => {
+                self.snapshots.push(SavedSnapshots { projection, version, digest, bytes });
+            }
         }
     }
 
@@ -195,6 +199,11 @@ impl BackupWriter {
                 let mut states = self.base.states.iter();
                 let state = states.find(|state| state.identity == *identity && state.sequence == *sequence);
                 state.map(|state| (state.digest.clone(), state.bytes))
+            }
+            Sent::Snapshots { projection, version } => {
+                let mut known = self.base.snapshots.iter();
+                let known = known.find(|it| it.projection == *projection && it.version == *version);
+                known.map(|it| (it.digest.clone(), it.bytes))
             }
         };
         let Some((digest, bytes)) = known else {
@@ -237,8 +246,9 @@ impl BackupWriter {
         };
         let LogBegins { sequence, recorded_at, chain_head, rewrites, .. } = log.begins;
         let id = begun.log_id;
+        let format = if self.snapshots.is_empty() { FORMAT_WITHOUT_SNAPSHOTS } else { FORMAT };
         let mut generation = Generation {
-            format: FORMAT,
+            format,
             generation: self.base.number + 1,
             made_at: now.to_string(),
             made_by: begun.made_by,
@@ -247,6 +257,7 @@ impl BackupWriter {
             files: self.files,
             plugins: self.plugins,
             states: self.states,
+            snapshots: self.snapshots,
             bytes: 0,
             new_bytes: self.new_bytes,
         };
@@ -260,163 +271,4 @@ impl BackupWriter {
         self.place.close()?;
         Ok(Made { generation, dropped })
     }
-}
-
-/// The log's blocks on their way into segments.
-#[derive(Debug)]
-struct LogWriter {
-    log_id: LogId,
-    segment_bytes: u64,
-    begins: LogBegins,
-    parts: Vec<Part>,
-    segment: Option<SegmentWriter>,
-    /// The blocks that the backup has and that may come again, by first sequence.
-    known: HashMap<u64, (LastBlock, Part)>,
-    /// Where the log ends so far, once a block came.
-    end: Option<Head>,
-    /// What a block that comes again must go on from.
-    chain_before: Option<(u64, String)>,
-    last_block: Option<LastBlock>,
-    blocks: u64,
-}
-
-impl LogWriter {
-    fn begin(
-        place: &mut Place,
-        base: &Base,
-        (log_id, segment_bytes): (LogId, u64),
-        begins: LogBegins,
-        new_bytes: &mut u64,
-    ) -> Result<Self, BackupError> {
-        let mut log = Self {
-            log_id,
-            segment_bytes,
-            parts: Vec::new(),
-            segment: None,
-            known: HashMap::new(),
-            end: None,
-            chain_before: None,
-            last_block: None,
-            blocks: 0,
-            begins,
-        };
-        let Some(blocks) = &base.blocks else {
-            let broken = || BackupError::BrokenOff("the host leaves out blocks that are not here".to_owned());
-            return if log.begins.from <= 1 { Ok(log) } else { Err(broken()) };
-        };
-        if log.begins.from > 1 {
-            let LastBlock { first, chain_before, .. } = &blocks.last_block;
-            if log.begins.from != *first {
-                return Err(BackupError::BrokenOff(format!("the host begins at {}, not {first}", log.begins.from)));
-            }
-            let last = blocks.parts.last().expect("there is a block").clone();
-            log.known.insert(*first, (blocks.last_block.clone(), last));
-            log.chain_before = Some((*first, chain_before.clone()));
-            log.parts.clone_from(&blocks.parts);
-            cut(&mut log.parts, *first);
-            log.gather_small(place, new_bytes)?;
-        } else {
-            // The log was written anew: what did not change stays where it is.
-            for part in &blocks.parts {
-                each_block(place, part, |info, _| {
-                    log.known.insert(info.first.0, (last_block(&info), part.clone()));
-                    Ok(())
-                })?;
-            }
-        }
-        Ok(log)
-    }
-
-    /// Writes many small parts at the end together anew.
-    fn gather_small(&mut self, place: &mut Place, new_bytes: &mut u64) -> Result<(), BackupError> {
-        let small = self.parts.iter().rev().take_while(|part| part.bytes < SMALL_PART_BYTES).count();
-        if small < SMALL_PARTS_MAX {
-            return Ok(());
-        }
-        for part in self.parts.split_off(self.parts.len() - small) {
-            let mut blocks = Vec::new();
-            each_block(place, &part, |info, block| {
-                blocks.push((info, block));
-                Ok(())
-            })?;
-            for (info, block) in blocks {
-                self.write(place, &info, &block, new_bytes)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn block(&mut self, place: &mut Place, block: &[u8], new_bytes: &mut u64) -> Result<(), BackupError> {
-        let broken =
-            |why: &dyn std::fmt::Display| BackupError::BrokenOff(format!("a block that came is damaged: {why}"));
-        let info = BlockInfo::of(block).map_err(|why| broken(&why))?;
-        match (&self.end, &self.chain_before) {
-            (Some(end), _) => info.follows(end).map_err(|why| broken(&why))?,
-            (None, Some((first, chain))) if info.first.0 == *first && info.chain_before.to_string() == *chain => {}
-            (None, Some(_)) => return Err(broken(&"it does not go on where the backup ends")),
-            (None, None) => info.follows(&Head::empty(self.log_id)).map_err(|why| broken(&why))?,
-        }
-        (self.end, self.last_block) = (Some(info.end()), Some(last_block(&info)));
-        self.blocks += 1;
-        match self.known.get(&info.first.0) {
-            Some((known, part)) if *known == last_block(&info) => {
-                let part = Part { first: info.first.0, last: info.last.0, ..part.clone() };
-                self.end_segment(place, new_bytes)?;
-                self.add_part(part);
-                Ok(())
-            }
-            Some(_) | None => self.write(place, &info, block, new_bytes),
-        }
-    }
-
-    fn write(
-        &mut self,
-        place: &mut Place,
-        info: &BlockInfo,
-        block: &[u8],
-        new_bytes: &mut u64,
-    ) -> Result<(), BackupError> {
-        if self.segment.as_ref().is_some_and(|segment| segment.bytes() >= self.segment_bytes) {
-            self.end_segment(place, new_bytes)?;
-        }
-        let segment = match &mut self.segment {
-            Some(segment) => segment,
-            none => none.insert(SegmentWriter::begin(place, self.log_id, self.begins.rewrites)?),
-        };
-        segment.put(info, block)
-    }
-
-    /// Names the segment in hand, so that a run that goes on from here has it.
-    fn end_segment(&mut self, place: &mut Place, new_bytes: &mut u64) -> Result<(), BackupError> {
-        let Some(segment) = self.segment.take() else { return Ok(()) };
-        if let Some(part) = segment.finish(place)? {
-            *new_bytes += part.bytes;
-            self.add_part(part);
-        }
-        Ok(())
-    }
-
-    fn add_part(&mut self, part: Part) {
-        match self.parts.last_mut() {
-            Some(last) if last.digest == part.digest && last.last + 1 == part.first => last.last = part.last,
-            _ => self.parts.push(part),
-        }
-    }
-}
-
-/// Reads the blocks of a part, and sees that they are those that it says.
-fn each_block(
-    place: &Place,
-    part: &Part,
-    mut take: impl FnMut(BlockInfo, Vec<u8>) -> Result<(), BackupError>,
-) -> Result<(), BackupError> {
-    let mut segment = SegmentReader::open(place, &part.digest)?;
-    let name = place.shown(&format!("{BLOCKS}/{}", part.digest));
-    while let Some(block) = segment.next_block()? {
-        let info = BlockInfo::of(&block).map_err(|why| BackupError::damaged(&name, why))?;
-        if (part.first..=part.last).contains(&info.first.0) {
-            take(info, block)?;
-        }
-    }
-    Ok(())
 }

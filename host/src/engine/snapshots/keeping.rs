@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::{marks_of, thin};
-use crate::engine::keep::Schedule;
+use crate::engine::keep::{Schedule, Spacing};
 use crate::engine::states::States;
 use crate::engine::{Error, Keep};
 use crate::event::{Digest, Sequence, Timestamp};
 use crate::plugin::lower_priority;
-use crate::state::{Marks, Occasion, Reader, Store};
+use crate::state::{Marks, Occasion, Reader, Store, Why};
 
 /// What takes the snapshots of one state.
 pub(in crate::engine) struct Keeping {
@@ -21,6 +21,10 @@ pub(in crate::engine) struct Keeping {
     schedule: Arc<Schedule>,
     /// Where the latest is.
     last: AtomicU64,
+    /// Payload that was handed to the plugin since the state's beginning, as far as that is known, and of that what the latest
+    /// snapshot has.
+    fed_bytes: AtomicU64,
+    last_fed_bytes: AtomicU64,
     taking: Mutex<Option<JoinHandle<()>>>,
     stop: Arc<AtomicBool>,
 }
@@ -33,18 +37,20 @@ impl std::fmt::Debug for Keeping {
 
 impl Keeping {
     pub(in crate::engine) fn new(states: &Arc<States>, name: &str, identity: Digest, keep: Keep) -> Self {
-        let last =
-            states.snapshots_upto(name, identity, Sequence(u64::MAX)).map(|all| all.first().map(|it| it.1.sequence));
-        let last = last.unwrap_or_else(|error| {
+        let all = states.snapshots_upto(name, identity, Sequence(u64::MAX)).unwrap_or_else(|error| {
             tracing::warn!(projection = name, "what snapshots there are is not known: {error}");
-            None
+            Vec::new()
         });
+        let last = all.first().map_or(Sequence::ZERO, |(_, taken)| taken.sequence);
+        let fed_bytes = all.iter().map(|(_, taken)| taken.fed_bytes).max().unwrap_or(0);
         Self {
             states: Arc::clone(states),
             name: name.to_owned(),
             identity,
             schedule: states.schedule(name, keep),
-            last: AtomicU64::new(last.unwrap_or(Sequence::ZERO).0),
+            last: AtomicU64::new(last.0),
+            fed_bytes: AtomicU64::new(fed_bytes),
+            last_fed_bytes: AtomicU64::new(fed_bytes),
             taking: Mutex::default(),
             stop: Arc::default(),
         }
@@ -55,11 +61,21 @@ impl Keeping {
         self.schedule.history()
     }
 
+    /// Counts payload that the plugin took with the events up to there.
+    pub(in crate::engine) fn fed(&self, reached: Sequence, payload_bytes: usize) {
+        // A state that is built anew passes what has its snapshots.
+        if reached.0 > self.last.load(Ordering::Relaxed) {
+            self.fed_bytes.fetch_add(payload_bytes as u64, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a snapshot should be taken of a state that has come so far.
     pub(in crate::engine) fn is_due(&self, reached: Sequence) -> bool {
-        let every = self.schedule.snapshot_every();
+        let Spacing { events, bytes } = self.schedule.spacing();
         let since = reached.0.saturating_sub(self.last.load(Ordering::Relaxed));
-        every > 0 && since >= every && self.taking().as_ref().is_none_or(JoinHandle::is_finished)
+        let fed = self.fed_bytes.load(Ordering::Relaxed) - self.last_fed_bytes.load(Ordering::Relaxed);
+        let is_far = since >= events || bytes > 0 && fed >= bytes;
+        events > 0 && since > 0 && is_far && self.taking().as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Begins to take one of what a file has now, if that is due. What goes wrong is in the log: the state goes on.
@@ -68,7 +84,8 @@ impl Keeping {
         if let Err(error) = offered {
             tracing::warn!(projection = self.name, "no snapshot is taken: {error}");
             // Tried again when the next is due.
-            self.last.fetch_add(self.schedule.snapshot_every(), Ordering::Relaxed);
+            self.last.fetch_add(self.schedule.spacing().events, Ordering::Relaxed);
+            self.last_fed_bytes.store(self.fed_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
@@ -79,12 +96,14 @@ impl Keeping {
             return Ok(());
         }
         let marks = marks_of(&reader, store)?;
+        let fed_bytes = self.fed_bytes.load(Ordering::Relaxed);
         self.last.store(sequence.0, Ordering::Relaxed);
+        self.last_fed_bytes.store(fed_bytes, Ordering::Relaxed);
         let (states, name, identity) = (Arc::clone(&self.states), self.name.clone(), self.identity);
-        let (every, stop) = (self.schedule.snapshot_every(), Arc::clone(&self.stop));
+        let (spacing, stop) = (self.schedule.spacing(), Arc::clone(&self.stop));
         let take = move || {
             lower_priority();
-            if let Err(error) = take(&states, &name, (identity, every), (reader, marks), &stop)
+            if let Err(error) = take(&states, &name, (identity, spacing), (reader, marks, fed_bytes), &stop)
                 && !stop.load(Ordering::Relaxed)
             {
                 tracing::warn!(projection = name, "no snapshot is taken at sequence {sequence}: {error}");
@@ -113,17 +132,19 @@ impl Drop for Keeping {
 fn take(
     states: &States,
     name: &str,
-    (identity, every): (Digest, u64),
-    (reader, marks): (Reader, Marks),
+    (identity, spacing): (Digest, Spacing),
+    (reader, marks, fed_bytes): (Reader, Marks, u64),
     stop: &AtomicBool,
 ) -> Result<(), Error> {
     let snapshots = states.snapshots_or_new(name)?;
-    let taken = snapshots.take(identity, &reader, marks, (Occasion::Schedule, Timestamp::now()), stop)?;
+    let of = Why { occasion: Occasion::Schedule, taken_at: Timestamp::now(), fed_bytes };
+    let taken = snapshots.take(identity, &reader, marks, of, stop)?;
     drop(reader);
     tracing::debug!(projection = name, sequence = taken.sequence.0, "a snapshot is taken");
     let is_thinned = |it: &crate::state::Taken| it.identity == identity && it.occasion == Occasion::Schedule;
-    let places: Vec<Sequence> = snapshots.list()?.iter().filter(|it| is_thinned(it)).map(|it| it.sequence).collect();
-    let staying = thin::staying(&places, every);
+    let place = |it: &crate::state::Taken| thin::Place { sequence: it.sequence, fed_bytes: it.fed_bytes };
+    let places: Vec<thin::Place> = snapshots.list()?.iter().filter(|it| is_thinned(it)).map(place).collect();
+    let staying = thin::staying(&places, spacing);
     if staying.len() < places.len() && !stop.load(Ordering::Relaxed) {
         snapshots.remove(|snapshot| {
             let taken = snapshot.taken();

@@ -8,10 +8,15 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
-    /// Events between two snapshots of its state, 200,000 if left out; none are taken by themselves if it is 0.
+    /// Events between two snapshots of its state, 100,000 if left out; none are taken by themselves if it is 0.
     #[schema(maximum = 18446744073709551615_u64)]
     #[serde(default, deserialize_with = "crate::server::data::whole", skip_serializing_if = "Option::is_none")]
     pub snapshot_every: Option<u64>,
+    /// Bytes of payload between two snapshots where fewer events than that have as many, 67,108,864 if left out; only events
+    /// count if it is 0.
+    #[schema(maximum = 18446744073709551615_u64)]
+    #[serde(default, deserialize_with = "crate::server::data::whole", skip_serializing_if = "Option::is_none")]
+    pub snapshot_bytes: Option<u64>,
     /// How many events back from its end a state has its history, 10,000 if left out; none if it is 0.
     #[schema(maximum = 18446744073709551615_u64)]
     #[serde(default, deserialize_with = "crate::server::data::whole", skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,8 @@ pub struct Snapshot {
 pub struct Kept {
     /// Events between two snapshots; 0 if none are taken.
     pub snapshot_every: u64,
+    /// Bytes of payload between two snapshots, if they come before so many events; 0 if they do not count.
+    pub snapshot_bytes: u64,
     /// How many events back from its end a state has its history.
     pub history: u64,
     /// From which event on the readable state can be read without folding anything; absent if it has no history.

@@ -85,8 +85,8 @@ pub(in crate::server) async fn set_keep(
     Ok(form.answer(StatusCode::OK, &set.await?))
 }
 
-pub(super) fn keep(Keep { snapshot_every, history }: Keep) -> engine::Keep {
-    engine::Keep { snapshot_every, history }
+pub(super) fn keep(Keep { snapshot_every, snapshot_bytes, history }: Keep) -> engine::Keep {
+    engine::Keep { snapshot_every, snapshot_bytes, history }
 }
 
 /// What there is of a projection's past, and what there should be.
@@ -97,6 +97,7 @@ pub(super) fn kept(engine: &Engine, status: &Status) -> Result<Kept, Problem> {
     let verified = all.iter().rev().find(|snapshot| snapshot.occasion == Occasion::Verified);
     Ok(Kept {
         snapshot_every: keep.snapshot_every(),
+        snapshot_bytes: keep.snapshot_bytes(),
         history: keep.history(),
         history_from: engine.history_from(name).ok().flatten().map(|from| from.0),
         snapshots: all.len() as u64,

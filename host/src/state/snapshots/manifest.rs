@@ -32,6 +32,15 @@ impl Occasion {
     }
 }
 
+/// Why a snapshot is taken, when, and what was fed up to there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why {
+    pub occasion: Occasion,
+    pub taken_at: Timestamp,
+    /// Bytes of payload, as far as they were counted.
+    pub fed_bytes: u64,
+}
+
 /// A snapshot, as others know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -45,6 +54,8 @@ pub struct Taken {
     pub totals: Totals,
     pub occasion: Occasion,
     pub taken_at: Timestamp,
+    /// Payload that the plugin took up to there, as far as it was counted.
+    pub fed_bytes: u64,
 }
 
 /// All that a snapshot says of its state beside the entries.
@@ -56,8 +67,7 @@ pub struct Manifest {
     pub totals: Totals,
     /// Faults of events up to there, what was set aside, and what calls cost.
     pub marks: Marks,
-    pub occasion: Occasion,
-    pub taken_at: Timestamp,
+    pub why: Why,
     /// The level of the tree's root.
     pub(super) level: u8,
 }
@@ -82,6 +92,9 @@ struct Row {
     occasion: Occasion,
     /// Microseconds since 1970.
     taken_at: i64,
+    /// 0 where it was not counted.
+    #[serde(default)]
+    fed_bytes: u64,
 }
 
 impl Manifest {
@@ -89,19 +102,19 @@ impl Manifest {
         identity: Digest,
         root: &Item,
         level: u8,
-        at: (Checkpoint, Marks, (Occasion, Timestamp)),
+        (checkpoint, marks, why): (Checkpoint, Marks, Why),
     ) -> Self {
-        let (checkpoint, marks, (occasion, taken_at)) = at;
-        Self { identity, checkpoint, digest: root.digest, totals: root.totals, marks, occasion, taken_at, level }
+        Self { identity, checkpoint, digest: root.digest, totals: root.totals, marks, why, level }
     }
 
     pub fn taken(&self) -> Taken {
-        let Self { identity, checkpoint, digest, totals, occasion, taken_at, .. } = *self;
-        Taken { identity, sequence: checkpoint.sequence, chain: checkpoint.chain, digest, totals, occasion, taken_at }
+        let Self { identity, checkpoint, digest, totals, why: Why { occasion, taken_at, fed_bytes }, .. } = *self;
+        let Checkpoint { sequence, chain, .. } = checkpoint;
+        Taken { identity, sequence, chain, digest, totals, occasion, taken_at, fed_bytes }
     }
 
     pub(super) fn encode(&self, log_id: [u8; 16]) -> Vec<u8> {
-        let Self { identity, checkpoint, digest, totals, marks, occasion, taken_at, level } = self;
+        let Self { identity, checkpoint, digest, totals, marks, why, level } = self;
         let set_aside = marks.set_aside.iter().map(|(stream, it)| (stream.clone(), it.first.0, it.events, it.last.0));
         let row = Row {
             log_id,
@@ -117,8 +130,9 @@ impl Manifest {
             faults: marks.faults.clone(),
             set_aside: set_aside.collect(),
             costs: marks.costs.clone().unwrap_or_default().to_bytes(),
-            occasion: *occasion,
-            taken_at: taken_at.micros(),
+            occasion: why.occasion,
+            taken_at: why.taken_at.micros(),
+            fed_bytes: why.fed_bytes,
         };
         let json = serde_json::to_vec(&row).expect("a manifest is plain data");
         [blake3::derive_key(CONTEXT, &json).as_slice(), &json].concat()
@@ -144,14 +158,14 @@ impl Manifest {
             history: None,
         };
         let (sequence, chain) = (Sequence(row.sequence), Digest(row.chain));
+        let taken_at = Timestamp::from_micros(row.taken_at)?;
         Some(Self {
             identity: key.0,
             checkpoint: Checkpoint { sequence, events: row.events, fuel: row.fuel, chain },
             digest: Digest(row.digest),
             totals: Totals { entries: row.entries, bytes: row.bytes },
             marks,
-            occasion: row.occasion,
-            taken_at: Timestamp::from_micros(row.taken_at)?,
+            why: Why { occasion: row.occasion, taken_at, fed_bytes: row.fed_bytes },
             level: row.level,
         })
     }

@@ -1,16 +1,21 @@
 //! Taking a snapshot: the nodes of a state's tree that are not there yet, the lower before the higher, and then the manifest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use redb::{ReadOnlyTable, ReadableTable as _, WriteTransaction};
 
-use super::{Manifest, NODES, Occasion, SNAPSHOTS, Snapshots, Taken, chunk};
-use crate::event::{Digest, Timestamp};
+use super::{Manifest, NODES, Occasion, SNAPSHOTS, Snapshots, Taken, Why, chunk};
+use crate::event::Digest;
 use crate::state::tree::{Builder, Item, Node, Tree};
 use crate::state::{Entry, Error, Marks, Reader};
 
-/// 2 MiB are made durable at once: what a projection commits meanwhile waits for no more than that on the same disk.
-const COMMIT_BYTES: usize = 2 << 20;
+/// 256 KiB are made durable at once, which lie all over the file: what a projection commits meanwhile waits for no more than that
+/// on the same disk.
+const COMMIT_BYTES: usize = 256 << 10;
+
+/// Behind each commit the disk is left to others for as long as it took, but no longer than this.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 impl Snapshots {
     /// Keeps what a reader has of a state, with what calls cost up to there. What is kept of earlier snapshots is neither
@@ -20,7 +25,7 @@ impl Snapshots {
         identity: Digest,
         reader: &Reader,
         marks: Marks,
-        taken: (Occasion, Timestamp),
+        why: Why,
         stop: &AtomicBool,
     ) -> Result<Taken, Error> {
         let _writing = self.writing();
@@ -31,7 +36,7 @@ impl Snapshots {
             false => writer.build(reader),
         };
         let taken = root.and_then(|(root, level)| {
-            let manifest = Manifest::new(identity, &root, level, (reader.checkpoint(), marks, taken));
+            let manifest = Manifest::new(identity, &root, level, (reader.checkpoint(), marks, why));
             writer.finish(&manifest)?;
             Ok(manifest.taken())
         });
@@ -126,6 +131,7 @@ impl Writer<'_> {
         };
         self.bytes += stored.len();
         let is_full = self.bytes >= COMMIT_BYTES;
+        let began = Instant::now();
         let written = self.snapshots.guarded(move || {
             transaction.open_table(NODES)?.insert(&digest.0, stored)?;
             if is_full {
@@ -137,6 +143,7 @@ impl Writer<'_> {
         self.transaction = written?;
         if is_full {
             self.bytes = 0;
+            std::thread::sleep(began.elapsed().min(PAUSE_MAX));
         }
         Ok(())
     }
@@ -150,7 +157,7 @@ impl Writer<'_> {
                 let mut table = transaction.open_table(SNAPSHOTS)?;
                 // One that somebody asked for stays theirs.
                 let is_there = table.get(key)?.is_some();
-                if manifest.occasion != Occasion::Schedule || !is_there {
+                if manifest.why.occasion != Occasion::Schedule || !is_there {
                     table.insert(key, manifest.encode(snapshots.log_id).as_slice())?;
                 }
             }

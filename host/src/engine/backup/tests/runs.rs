@@ -226,3 +226,44 @@ fn many_small_runs_do_not_make_a_long_list() {
     assert_eq!(restore(&path, &dir, Until::End, None).unwrap().sequence, 800);
     assert_eq!(Engine::open(&dir, &Options::default()).unwrap().log().head(), engine.log().head());
 }
+
+#[test]
+fn snapshots_go_along_and_come_back_where_they_fit_the_log() {
+    let mut test = Test::new();
+    let engine = test.engine();
+    test.furnish(&engine);
+    for _ in 0..3 {
+        test.append(&engine, 200);
+        Test::settle(&engine);
+        engine.take_snapshot("counts").unwrap();
+    }
+    let (path, digests) = (test.path("safe"), digests(&engine));
+    let made = backup(&engine, &path, Shape::Directory, Keep::default(), time(1)).unwrap();
+    assert_eq!((made.generation.format, made.generation.snapshots.len()), (2, 1));
+    // Nothing is new the second time.
+    let again = backup(&engine, &path, Shape::Directory, Keep::default(), time(2)).unwrap();
+    assert_eq!((again.generation.snapshots, again.generation.new_bytes), (made.generation.snapshots, 0));
+    engine.remove_snapshot("counts", Sequence(600)).unwrap();
+    let fewer = backup(&engine, &path, Shape::Directory, Keep::default(), time(3)).unwrap();
+    assert!(fewer.generation.new_bytes > 0);
+    sound(&path);
+    drop(engine);
+    for (until, generation, count) in [
+        (Until::End, 1, 3),
+        (Until::End, 3, 2),
+        (Until::Sequence(Sequence(599)), 1, 2),
+        (Until::Sequence(Sequence(7)), 1, 0),
+    ] {
+        let dir = test.path(&format!("restored-{generation}-{count}"));
+        let restored = restore(&path, &dir, until, Some(generation)).unwrap();
+        assert_eq!(restored.snapshots, count);
+        assert_eq!(dir.join("projections/counts/snapshots.redb").exists(), count > 0);
+        let engine = Engine::open(&dir, &Options::default()).unwrap();
+        assert_eq!(self::digests(&engine), digests[..count as usize]);
+    }
+}
+
+/// Of each snapshot, where it is and what it holds.
+fn digests(engine: &Engine) -> Vec<(Sequence, crate::event::Digest)> {
+    engine.snapshots("counts").unwrap().iter().map(|it| (it.sequence, it.digest)).collect()
+}

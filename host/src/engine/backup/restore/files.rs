@@ -1,0 +1,52 @@
+//! Small files on their way back: each is held to the digest that is its name.
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use crate::engine::backup::BackupError;
+use crate::engine::backup::manifest::FILES;
+use crate::engine::backup::place::{Place, make_folder, parent_of};
+use crate::engine::catalogue::Returning;
+use crate::event::Digest;
+
+pub(super) const CATALOGUE: &str = "catalogue.json";
+/// Small files are read whole.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// The catalogue, as it is after a restore.
+pub(super) fn returning(place: &Place, digest: &str, text: &[u8]) -> Result<Returning, BackupError> {
+    Returning::of(text).map_err(|why| BackupError::damaged(place.shown(&format!("{FILES}/{digest}")), why))
+}
+
+pub(super) fn whole(place: &Place, digest: &str) -> Result<Vec<u8>, BackupError> {
+    let name = format!("{FILES}/{digest}");
+    let bytes = place.read(&name, FILE_BYTES_MAX)?;
+    check(place, &name, digest, Digest::of(&bytes))?;
+    Ok(bytes)
+}
+
+fn check(place: &Place, name: &str, digest: &str, found: Digest) -> Result<(), BackupError> {
+    match found.to_string() == digest {
+        true => Ok(()),
+        false => Err(BackupError::damaged(place.shown(name), format!("its digest is {found}"))),
+    }
+}
+
+/// Copies a file whose digest must be its name.
+pub(super) fn copy(place: &Place, folder: &str, digest: &str, path: &Path) -> Result<(), BackupError> {
+    let name = format!("{folder}/{digest}");
+    let mut bytes = Vec::new();
+    place.open(&name)?.read_to_end(&mut bytes).map_err(BackupError::file(place.path()))?;
+    check(place, &name, digest, Digest::of(&bytes))?;
+    write(path, &bytes)
+}
+
+/// Writes a file for its owner only; durable on return but for its name.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+    make_folder(parent_of(path))?;
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = opened.map_err(BackupError::file(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(BackupError::file(path))
+}
