@@ -32,7 +32,7 @@ pub use append::{Append, Appended, Expectation, Placed, Prepared};
 pub use blocks::{BLOCK_BYTES_MAX, BadBlock, BlockInfo, RawBlock, RawBlocks, check_events};
 pub use error::{Error, PlanError, Refused};
 pub use plan::Transaction;
-pub use reader::{Page, Query, Reader};
+pub use reader::{Folded, Page, Query, Reader};
 pub use rebuild::{Batch as BlockBatch, Cut, Ready, Rebuild};
 pub use stats::Stats;
 pub use tables::{Head, LogId, ParseLogIdError};

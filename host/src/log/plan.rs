@@ -12,7 +12,7 @@ use super::reader::{Blocks, Reader};
 use super::state::State;
 use super::tables::Head;
 use super::writer::{Pending, Writer};
-use crate::event::{Batch, Envelope, EventId, NewEvent, Sequence, Timestamp, Version};
+use crate::event::{Batch, Digest, Envelope, EventId, NewEvent, Sequence, Stored, Timestamp, Version};
 
 /// The one write transaction. Dropped, it leaves no trace.
 pub struct Transaction<'a> {
@@ -91,7 +91,8 @@ impl<'a> Transaction<'a> {
         let buffer = batch.add_buffer(Arc::from(&self.bytes[start..]));
         let within = |range: &Range<usize>| range.start - start..range.end - start;
         for event in planned {
-            let added = batch.push_stored(buffer, within(&event.envelope), within(&event.payload), |_| true);
+            let added =
+                batch.push_stored(buffer, within(&event.envelope), Stored::Whole(within(&event.payload)), |_| true);
             added.expect("the envelope was encoded just now");
         }
         batch
@@ -185,7 +186,7 @@ impl<'a> Transaction<'a> {
         let pending = &self.pending[index as usize];
         let sequence = Sequence(self.state.meta.head.sequence.0 + 1 + u64::from(index));
         let envelope = Envelope::decode(&self.bytes[pending.envelope.clone()]).expect("it was encoded just now");
-        duplicate_of(event, sequence, &envelope, &self.bytes[pending.payload.clone()])
+        duplicate_of(event, sequence, &envelope, Stored::Whole(&self.bytes[pending.payload.clone()]))
     }
 
     fn look_up_versions(&mut self, prepared: &Prepared) -> Result<(), Error> {
@@ -270,8 +271,19 @@ fn stored_duplicate(blocks: &mut Blocks<'_>, event: &NewEvent, sequence: Sequenc
     Ok(duplicate_of(event, sequence, &decoded, payload)?)
 }
 
-fn duplicate_of(event: &NewEvent, sequence: Sequence, found: &Envelope<'_>, payload: &[u8]) -> Result<Placed, Refused> {
-    if payload != event.payload.as_bytes() || !found.same_content(event) {
+/// The place of an event whose id is taken, if what took it has the same content; of a payload that is not there any more
+/// the digest is compared.
+fn duplicate_of(
+    event: &NewEvent,
+    sequence: Sequence,
+    found: &Envelope<'_>,
+    payload: Stored<&[u8]>,
+) -> Result<Placed, Refused> {
+    let is_same = match payload {
+        Stored::Whole(payload) => payload == event.payload.as_bytes(),
+        Stored::Dropped(dropped) => dropped.digest == Digest::of(event.payload.as_bytes()),
+    };
+    if !is_same || !found.same_content(event) {
         return Err(taken(&event.id, sequence));
     }
     Ok(Placed { sequence, version: found.head.version, duplicate: true })

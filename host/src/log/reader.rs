@@ -12,7 +12,7 @@ use super::state::State;
 use super::storage::Failing;
 use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
 use super::writer;
-use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, StreamName, Timestamp, Version};
+use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, Stored, StreamName, Timestamp, Version};
 
 /// Blocks that one read decodes at most: 16 MiB, whether it finds events in them or not.
 const BLOCKS_DECODED_MAX: usize = 256;
@@ -34,6 +34,16 @@ pub struct Page {
     pub batch: Batch,
     /// Where to go on; after the head, or after the query's end, when all is read.
     pub next: Sequence,
+    /// Runs of compacted events that were passed and of which the log has nothing but digests, in order. Events that the
+    /// query wants may have been among them.
+    pub folded: Vec<Folded>,
+}
+
+/// A run of compacted events, or what of it lies within a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folded {
+    pub first: Sequence,
+    pub last: Sequence,
 }
 
 /// The log as of one head.
@@ -78,7 +88,7 @@ impl Reader {
     pub fn read(&self, query: &Query, events_max: usize, bytes_max: usize) -> Result<Page, Error> {
         let end = query.to.unwrap_or(self.head.sequence).min(self.head.sequence);
         let from = query.from.max(Sequence::FIRST);
-        let mut page = Page { batch: Batch::new(), next: from };
+        let mut page = Page { batch: Batch::new(), next: from, folded: Vec::new() };
         let (mut decoded, mut skipped) = (0, 0);
         let mut blocks = self.blocks();
         while page.next <= end && decoded < BLOCKS_DECODED_MAX && skipped < BLOCKS_SKIPPED_MAX {
@@ -123,7 +133,7 @@ impl Reader {
             }
             let body = blocks.body(sequence)?;
             let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| in_block(body.first, why))?;
-            if !batch.is_empty() && batch.payload_bytes() + record.payload.len() > bytes_max {
+            if !batch.is_empty() && batch.payload_bytes() + record.payload_bytes() > bytes_max {
                 break;
             }
             let buffer = *buffer.get_or_insert_with(|| batch.add_buffer(body.bytes.clone()));
@@ -148,7 +158,7 @@ impl Reader {
         let (mut chain, mut link) = (header.chain_before, Vec::new());
         for sequence in (header.first.0..=sequence.0).map(Sequence) {
             let (envelope, payload) = blocks.event(sequence)?;
-            chain = writer::chain(&mut link, chain, Digest::of(payload), envelope);
+            chain = writer::chain(&mut link, chain, payload.digest(), envelope);
         }
         Ok(chain)
     }
@@ -221,7 +231,7 @@ fn take(
             }
         }
         if page.batch.len() >= events_max.max(1)
-            || (!page.batch.is_empty() && page.batch.payload_bytes() + record.payload.len() > bytes_max)
+            || (!page.batch.is_empty() && page.batch.payload_bytes() + record.payload_bytes() > bytes_max)
         {
             return Ok(false);
         }
@@ -293,10 +303,14 @@ impl Blocks<'_> {
     }
 
     /// The envelope and the payload of an event.
-    pub(super) fn event(&mut self, sequence: Sequence) -> Result<(&[u8], &[u8]), Error> {
+    pub(super) fn event(&mut self, sequence: Sequence) -> Result<(&[u8], Stored<&[u8]>), Error> {
         let body = self.body(sequence)?;
         let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| at(sequence, why))?;
-        Ok((&body.bytes[record.envelope], &body.bytes[record.payload]))
+        let payload = match record.payload {
+            Stored::Whole(range) => Stored::Whole(&body.bytes[range]),
+            Stored::Dropped(dropped) => Stored::Dropped(dropped),
+        };
+        Ok((&body.bytes[record.envelope], payload))
     }
 
     /// The first event of the block with `inside` that is recorded at that time or after.

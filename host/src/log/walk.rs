@@ -5,7 +5,7 @@ use super::error::Error;
 use super::index::Key;
 use super::tables::Head;
 use super::writer::chain;
-use crate::event::{Digest, Envelope, Sequence, Version, category_of};
+use crate::event::{Envelope, Sequence, Version, category_of};
 
 /// An event's keys.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl BlockWalk {
             Error::damaged(format!("the event at sequence {sequence} (block {})", header.first), why)
         };
         let record = body.record(index).map_err(|why| damaged(&why))?;
-        let bytes = &body.bytes[record.envelope];
+        let bytes = &body.bytes[record.envelope.clone()];
         let envelope = Envelope::decode(bytes).map_err(|why| damaged(&why))?;
         let head = envelope.head;
         if head.sequence != sequence {
@@ -86,7 +86,7 @@ impl BlockWalk {
         if !header.lists(head.event_type, category_of(head.stream)) {
             return Err(damaged(&"its block does not list its type or category"));
         }
-        let chain = chain(&mut self.link, self.last.chain, Digest::of(&body.bytes[record.payload]), bytes);
+        let chain = chain(&mut self.link, self.last.chain, record.payload_of(&body.bytes).digest(), bytes);
         self.last = Head { sequence, recorded_at: head.recorded_at, chain };
         let (id, stream) = (Key::of(envelope.id), Key::of(head.stream));
         Ok(Indexed { id, stream, version: head.version, sequence })

@@ -26,7 +26,7 @@ fn leaf_at(log: &Log, sequence: u64) -> Digest {
     let query = Query { from: Sequence(sequence), to: Some(Sequence(sequence)), filter: Filter::all() };
     let page = log.reader().unwrap().read(&query, 1, 1).unwrap();
     let event = page.batch.event(0);
-    event_leaf(Digest::of(event.payload), event.envelope_bytes())
+    event_leaf(event.payload.digest(), event.envelope_bytes())
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(in crate::log) fn recompute(
         }
         for sequence in next.0..=header.last().min(at).0 {
             let (envelope, payload) = blocks.event(Sequence(sequence))?;
-            let payload = Digest::of(payload);
+            let payload = payload.digest();
             head = chain(&mut link, head, payload, envelope);
             frontier.push(event_leaf(payload, envelope));
             if sequence.is_multiple_of(PROGRESS_EVENTS) {

@@ -184,7 +184,7 @@ fn leaves(reader: &Reader, run: u64, at: Sequence) -> Result<Vec<Digest>, Error>
     let mut leaves = Vec::with_capacity(RUN_EVENTS as usize);
     for sequence in run * RUN_EVENTS + 1..=end_of(run + 1).min(at).0 {
         let (envelope, payload) = blocks.event(Sequence(sequence))?;
-        leaves.push(event_leaf(Digest::of(payload), envelope));
+        leaves.push(event_leaf(payload.digest(), envelope));
     }
     Ok(leaves)
 }

@@ -16,7 +16,7 @@ use crate::server::accept::{Form, LINES, PageForm};
 use crate::server::access::Access;
 use crate::server::answer::blocking;
 use crate::server::data::Data;
-use crate::server::model::{Event, EventPage, StreamPage};
+use crate::server::model::{DroppedPayload, Event, EventPage, StreamPage};
 use crate::server::params::{Params, invalid};
 use crate::server::problem::Problem;
 use crate::server::sse;
@@ -113,7 +113,9 @@ fn shown(event: EventRef<'_>) -> Result<Event, Problem> {
         correlation_id: text(envelope.correlation_id),
         metadata: envelope.metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         tags: envelope.tags.iter().map(|tag| (*tag).to_owned()).collect(),
-        data: Data::cbor(event.payload),
+        // 0xf6 is null.
+        data: Data::cbor(event.payload().unwrap_or(&[0xf6])),
+        dropped: event.payload.dropped().map(DroppedPayload::of),
     })
 }
 
