@@ -8,7 +8,7 @@ use super::append::{Appended, Placed, Prepared};
 use super::error::{Error, PlanError, Refused};
 use super::file::guarded;
 use super::index::{Key, KeyMap};
-use super::reader::{Blocks, Reader};
+use super::reader::{Item, Reader};
 use super::state::State;
 use super::tables::Head;
 use super::writer::{Pending, Writer};
@@ -50,11 +50,11 @@ enum Known {
 impl<'a> Transaction<'a> {
     pub(super) fn begin(log: &'a Log) -> Result<Self, Error> {
         let mut writer = log.lock_writer();
-        let (transaction, state) = log.snapshot_of_writer(&mut writer)?;
+        let (reading, state) = log.snapshot_of_writer(&mut writer)?;
         Ok(Self {
             log,
             writer,
-            reader: Reader::new(&transaction, &state, log.storage.failing())?,
+            reader: Reader::new(&reading, &state, log.storage.failing())?,
             state,
             pending: Vec::new(),
             bytes: Vec::new(),
@@ -171,9 +171,20 @@ impl<'a> Transaction<'a> {
         stored.sort_unstable();
         let mut blocks = self.reader.blocks();
         for (sequence, index) in stored {
-            placed[index] = Some(stored_duplicate(&mut blocks, &events[index], sequence)?);
+            let (event, stream) = (&events[index], prepared.streams[index]);
+            placed[index] = Some(match blocks.item(sequence)? {
+                Item::Event(envelope, payload) => stored_duplicate(event, sequence, (envelope, payload))?,
+                Item::Folded(_) => self.folded_duplicate(event, sequence, stream)?,
+            });
         }
         Ok(())
+    }
+
+    /// The place of an event that is folded: the indexes know its id and its stream, and nothing knows its content.
+    fn folded_duplicate(&self, event: &NewEvent, sequence: Sequence, stream: Key) -> Result<Placed, PlanError> {
+        let version = self.reader.failing.noting(self.reader.index.version_at(stream, sequence))?;
+        let version = version.ok_or_else(|| taken(&event.id, sequence))?;
+        Ok(Placed { sequence, version, duplicate: true })
     }
 
     /// The sequence that a new event of an append would get, for an error.
@@ -264,8 +275,11 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn stored_duplicate(blocks: &mut Blocks<'_>, event: &NewEvent, sequence: Sequence) -> Result<Placed, PlanError> {
-    let (envelope, payload) = blocks.event(sequence)?;
+fn stored_duplicate(
+    event: &NewEvent,
+    sequence: Sequence,
+    (envelope, payload): (&[u8], Stored<&[u8]>),
+) -> Result<Placed, PlanError> {
     let decoded = Envelope::decode(envelope);
     let decoded = decoded.map_err(|why| Error::damaged(format!("the event at sequence {sequence}"), why))?;
     Ok(duplicate_of(event, sequence, &decoded, payload)?)

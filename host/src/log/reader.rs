@@ -1,16 +1,20 @@
 //! Reading: a snapshot of the log, by sequence, by stream, by id and by time.
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use std::sync::Arc;
 
-use super::block::{self, Body, Header};
+use redb::ReadOnlyTable;
+
+use super::block::{self, Body, Entry, Header};
+use super::fold::Fold;
+use super::record::Record;
 use super::error::Error;
 use super::file;
 use super::index::Key;
 use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
 use super::state::State;
-use super::storage::Failing;
-use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
+use super::storage::{Failing, Held, Reading};
+use super::tables::{BLOCKS, DroppedCounts, FILTERS, Head, LogId, PAGES};
 use super::writer;
 use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, Stored, StreamName, Timestamp, Version};
 
@@ -50,10 +54,12 @@ pub struct Folded {
 pub struct Reader {
     pub(super) id: LogId,
     head: Head,
-    pub(super) rewrites: u64,
+    pub(super) dropped: DroppedCounts,
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) index: Snapshot,
     pub(super) failing: Failing,
+    /// Open as long as this reads from it, also when the log goes on in another file. Let go of last.
+    _held: Arc<Held>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -63,18 +69,18 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(super) fn new(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
+    pub(super) fn new(reading: &Reading, state: &State, failing: Failing) -> Result<Self, Error> {
         let noted = failing.clone();
-        noted.noting(Self::open(transaction, state, failing))
+        noted.noting(Self::open(reading, state, failing))
     }
 
-    fn open(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
+    fn open(Reading { transaction, held }: &Reading, state: &State, failing: Failing) -> Result<Self, Error> {
         let head = state.meta.head;
         let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
-        let rewrites = state.meta.rewrites();
-        Ok(Self { id: state.meta.id, head, rewrites, blocks: transaction.open_table(BLOCKS)?, index, failing })
+        let dropped = state.meta.dropped;
+        Ok(Self { id: state.meta.id, head, dropped, blocks: transaction.open_table(BLOCKS)?, index, failing, _held: Arc::clone(held) })
     }
 
     pub fn head(&self) -> Head {
@@ -109,7 +115,7 @@ impl Reader {
         Ok(page)
     }
 
-    /// Reads a stream's events from a version on, at least one if there is any.
+    /// Reads a stream's events from a version on, at least one if there is any. Folded events are left out.
     pub fn read_stream(
         &self,
         stream: &StreamName,
@@ -117,35 +123,67 @@ impl Reader {
         events_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, Error> {
-        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), events_max.max(1));
-        let sequences = self.failing.noting(sequences)?;
-        let mut blocks = self.blocks();
+        let (mut from, events_max) = (from.max(Version::FIRST), events_max.max(1));
         let mut batch = Batch::new();
+        loop {
+            let sequences = self.stream_sequences(stream, from, events_max)?;
+            let found = sequences.len();
+            from = Version(from.0 + found as u64);
+            let has_room = self.take_stream(stream, sequences, &mut batch, (events_max, bytes_max))?;
+            // Folded events took places; else what was found is all that is wanted.
+            if !has_room || found < events_max {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Where a stream's events from a version on are, folded ones included.
+    pub fn stream_sequences(&self, stream: &StreamName, from: Version, max: usize) -> Result<Vec<Sequence>, Error> {
+        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), max);
+        self.failing.noting(sequences)
+    }
+
+    /// Adds these events of a stream to the batch, and says whether there is room for more.
+    fn take_stream(
+        &self,
+        stream: &StreamName,
+        sequences: Vec<Sequence>,
+        batch: &mut Batch,
+        (events_max, bytes_max): (usize, usize),
+    ) -> Result<bool, Error> {
+        let mut blocks = self.blocks();
         let mut buffer = None;
         let mut decoded = 0;
         for sequence in sequences {
             if !blocks.has(sequence) {
-                if decoded == BLOCKS_DECODED_MAX {
-                    break;
+                if decoded >= BLOCKS_DECODED_MAX && !batch.is_empty() {
+                    return Ok(false);
                 }
                 decoded += 1;
                 buffer = None;
             }
             let body = blocks.body(sequence)?;
-            let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| in_block(body.first, why))?;
+            // Of a folded event there is nothing to show.
+            let Some(record) = record_of(body, sequence)? else { continue };
             if !batch.is_empty() && batch.payload_bytes() + record.payload_bytes() > bytes_max {
-                break;
+                return Ok(false);
             }
             let buffer = *buffer.get_or_insert_with(|| batch.add_buffer(body.bytes.clone()));
             // Another stream's event can only come from two names with one key, which nobody has seen.
             batch
                 .push_stored(buffer, record.envelope, record.payload, |head| head.stream == stream.as_str())
                 .map_err(|why| at(sequence, why))?;
+            if batch.len() >= events_max {
+                return Ok(false);
+            }
         }
-        Ok(batch)
+        Ok(true)
     }
 
     /// The chain head behind that event, which must not lie beyond the head; for 0 that of the empty log.
+    ///
+    /// # Errors
+    /// [`Error::InFolded`] within a run of folded events.
     pub fn chain_at(&self, sequence: Sequence) -> Result<Digest, Error> {
         if sequence == Sequence::ZERO {
             return Ok(Head::first(self.id).chain);
@@ -156,9 +194,19 @@ impl Reader {
             return Ok(header.chain_after);
         }
         let (mut chain, mut link) = (header.chain_before, Vec::new());
-        for sequence in (header.first.0..=sequence.0).map(Sequence) {
-            let (envelope, payload) = blocks.event(sequence)?;
-            chain = writer::chain(&mut link, chain, payload.digest(), envelope);
+        let mut next = header.first;
+        while next <= sequence {
+            next = match blocks.item(next)? {
+                Item::Event(envelope, payload) => {
+                    chain = writer::chain(&mut link, chain, payload.digest(), envelope);
+                    next.next()
+                }
+                Item::Folded(fold) if fold.is_within(sequence) => return Err(in_folded(sequence, &fold)),
+                Item::Folded(fold) => {
+                    chain = fold.chain;
+                    fold.last.next()
+                }
+            };
         }
         Ok(chain)
     }
@@ -177,7 +225,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// The first event recorded at that time or after; one past the head when there is none.
+    /// The first event recorded at that time or after; one past the head when there is none. Of folded events only the
+    /// last one's time is known: where the first lies among them, it is their last.
     pub fn sequence_at(&self, time: Timestamp) -> Result<Sequence, Error> {
         // Bisects for the first sequence whose event is not before the time.
         let (mut low, mut high) = (Sequence::FIRST, self.head.sequence.next());
@@ -216,12 +265,17 @@ fn take(
 ) -> Result<bool, Error> {
     let all = filter.is_all();
     let mut buffer = None;
-    for index in (page.next.0 - body.first.0) as usize..body.count {
-        let sequence = Sequence(body.first.0 + index as u64);
-        if sequence > end {
+    for index in body.index_of(page.next).map_err(|why| in_block(body.first, why))?..body.records {
+        if page.next > end {
             return Ok(false);
         }
-        let record = body.record(index).map_err(|why| in_block(body.first, why))?;
+        let (sequence, record) = match body.entry(index).map_err(|why| in_block(body.first, why))? {
+            Entry::Event(sequence, record) => (sequence, record),
+            Entry::Folded(fold) => {
+                page.pass(&fold, end);
+                continue;
+            }
+        };
         // A block without any event wanted must not stay in memory with the batch.
         if buffer.is_none() && !all {
             let head = event::Head::decode(&body.bytes[record.envelope.clone()]).map_err(|why| at(sequence, why))?;
@@ -249,6 +303,38 @@ fn in_block(first: Sequence, why: impl std::fmt::Display) -> Error {
 
 fn at(sequence: Sequence, why: impl std::fmt::Display) -> Error {
     Error::damaged(format!("the event at sequence {sequence}"), why)
+}
+
+impl Page {
+    /// Notes that a run was passed, up to the query's end.
+    fn pass(&mut self, fold: &Fold, end: Sequence) {
+        let (first, last) = (fold.first.max(self.next), fold.last.min(end));
+        match self.folded.last_mut() {
+            Some(before) if before.last.next() == first => before.last = last,
+            Some(_) | None => self.folded.push(Folded { first, last }),
+        }
+        self.next = last.next();
+    }
+}
+
+/// The record of an event in its block; none if it is folded.
+fn record_of(body: &Body, sequence: Sequence) -> Result<Option<Record>, Error> {
+    let entry = body.index_of(sequence).and_then(|index| body.entry(index));
+    Ok(match entry.map_err(|why| in_block(body.first, why))? {
+        Entry::Event(_, record) => Some(record),
+        Entry::Folded(_) => None,
+    })
+}
+
+pub(super) fn in_folded(at: Sequence, fold: &Fold) -> Error {
+    Error::InFolded { at, first: fold.first, last: fold.last }
+}
+
+/// What the log has at a place.
+pub(super) enum Item<'a> {
+    /// An envelope, and the payload or what is left of it.
+    Event(&'a [u8], Stored<&'a [u8]>),
+    Folded(Fold),
 }
 
 /// What a filter finds at a place.
@@ -302,27 +388,32 @@ impl Blocks<'_> {
         self.open(sequence, |opened| Ok(opened.header.clone()))
     }
 
-    /// The envelope and the payload of an event.
-    pub(super) fn event(&mut self, sequence: Sequence) -> Result<(&[u8], Stored<&[u8]>), Error> {
+    /// The event with that sequence, or the run that it is folded into.
+    pub(super) fn item(&mut self, sequence: Sequence) -> Result<Item<'_>, Error> {
         let body = self.body(sequence)?;
-        let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| at(sequence, why))?;
-        let payload = match record.payload {
-            Stored::Whole(range) => Stored::Whole(&body.bytes[range]),
-            Stored::Dropped(dropped) => Stored::Dropped(dropped),
-        };
-        Ok((&body.bytes[record.envelope], payload))
+        let entry = body.index_of(sequence).and_then(|index| body.entry(index));
+        Ok(match entry.map_err(|why| at(sequence, why))? {
+            Entry::Event(_, record) => {
+                Item::Event(&body.bytes[record.envelope.clone()], record.payload_of(&body.bytes))
+            }
+            Entry::Folded(fold) => Item::Folded(fold),
+        })
     }
 
     /// The first event of the block with `inside` that is recorded at that time or after.
     fn first_at(&mut self, inside: Sequence, time: Timestamp) -> Result<Sequence, Error> {
-        let first = self.body(inside)?.first;
-        let mut sequence = first;
+        let mut next = self.body(inside)?.first;
         loop {
-            let (envelope, _) = self.event(sequence)?;
-            if event::Head::decode(envelope).map_err(|why| at(sequence, why))?.recorded_at >= time {
-                return Ok(sequence);
+            let (last, recorded_at) = match self.item(next)? {
+                Item::Event(envelope, _) => {
+                    (next, event::Head::decode(envelope).map_err(|why| at(next, why))?.recorded_at)
+                }
+                Item::Folded(fold) => (fold.last, fold.recorded_at),
+            };
+            if recorded_at >= time {
+                return Ok(last);
             }
-            sequence = sequence.next();
+            next = last.next();
         }
     }
 

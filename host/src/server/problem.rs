@@ -283,6 +283,8 @@ fn of_log(error: &LogError) -> Code {
     match error {
         LogError::NotALog { .. } | LogError::Damaged { .. } => Code::Damaged,
         LogError::InUse { .. } => Code::Busy,
-        LogError::NewerFormat { .. } | LogError::Storage(_) => Code::Internal,
+        LogError::InFolded { .. } => Code::UnknownEvent,
+        LogError::NoRoom { .. } => Code::DiskFull,
+        LogError::NewerFormat { .. } | LogError::NoFile | LogError::Storage(_) => Code::Internal,
     }
 }

@@ -150,14 +150,14 @@ impl Restore<'_> {
             Until::Time(time) => Cut::After(time),
         };
         let options = log::Options::default();
-        let mut rebuild = Rebuild::begin(&dir.join("log.redb"), log_id, &options)?;
+        let mut rebuild = Rebuild::begin(&dir.join("log.redb"), log_id, generation.log.rewrites, &options)?;
         std::thread::scope(|scope| {
             let (blocks, to_verify) = sync_channel(1);
             let (verified, to_write) = sync_channel(1);
             let reading = scope.spawn(move || read(place, generation, &blocks));
             let verifying = scope.spawn(move || verify(to_verify, &verified, cut));
             for batch in to_write {
-                rebuild.add(batch)?;
+                rebuild.add(batch, &mut || Ok::<_, BackupError>(None))?;
                 watch(rebuild.head().sequence.0, self.last(generation));
             }
             // Who was told first of what is wrong ended the others.
