@@ -319,11 +319,11 @@ mod tests {
         let (header, parts) = folded();
         let bytes = encode(&header, &parts, Codec::None);
         let mut expected = b"pfB2\0\x01\0\0\x04\0\0\0".to_vec();
-        expected.extend_from_slice(b"\x52\x01\0\0\x52\x01\0\0\x02\0\x02\0\x05\0\0\0\0\0\0\0");
+        expected.extend_from_slice(b"\x51\x01\0\0\x51\x01\0\0\x02\0\x02\0\x05\0\0\0\0\0\0\0");
         expected.extend_from_slice(b"\0\0\0\0\0\0\0\0\x02\x01\0\0\0\0\0\0");
         expected.extend_from_slice(&[[1; 32], [2; 32]].concat());
         expected.extend_from_slice(b"\x03\0\0\0\x04\0type\x01\0u\x03\0cat\x03\0dog");
-        expected.extend_from_slice(b"\0\0\0\0\x69\0\0\0\x01\0\0\0\xd1\0\0\0\x03\0\0\0\x3a\x01\0\0\0\x03one");
+        expected.extend_from_slice(b"\0\0\0\0\x69\0\0\0\x01\0\0\0\xd0\0\0\0\x03\0\0\0\x39\x01\0\0\0\x03one");
         expected.extend_from_slice(&[7; 100]);
         expected.extend_from_slice(b"\x02\x02\xac\x02");
         expected.extend_from_slice(&[3; 32]);
