@@ -3,6 +3,7 @@
 //! Nobody else knows its tables. log/FORMAT.md has the file byte by byte.
 
 mod append;
+mod archive;
 mod block;
 mod blocks;
 mod bytes;
@@ -32,6 +33,7 @@ mod verify;
 mod walk;
 mod writer;
 
+pub use archive::{ArchiveInfo, Archives};
 pub use append::{Append, Appended, Expectation, Placed, Prepared};
 pub use blocks::{BLOCK_BYTES_MAX, BadBlock, BlockInfo, RawBlock, RawBlocks, check_events};
 pub use error::{Error, PlanError, Refused};

@@ -20,6 +20,8 @@ pub enum Error {
     InFolded { at: Sequence, first: Sequence, last: Sequence },
     #[error("rewriting the log takes {needed_bytes} bytes of disk and {free_bytes} are free; make room")]
     NoRoom { needed_bytes: u64, free_bytes: u64 },
+    #[error("archive {path} cannot be used: {why}; bring the file back from a copy")]
+    Archive { path: String, why: String },
     #[error("a log that is in no file cannot be rewritten")]
     NoFile,
     #[error("the log cannot be read or written: {0}")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
+use super::archive::Archives;
 use super::block::{self, Body, Entry, Header};
 use super::fold::Fold;
 use super::record::Record;
@@ -58,6 +59,7 @@ pub struct Reader {
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) index: Snapshot,
     pub(super) failing: Failing,
+    archives: Option<Arc<Archives>>,
     /// Open as long as this reads from it, also when the log goes on in another file. Let go of last.
     _held: Arc<Held>,
 }
@@ -80,7 +82,14 @@ impl Reader {
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
         let dropped = state.meta.dropped;
-        Ok(Self { id: state.meta.id, head, dropped, blocks: transaction.open_table(BLOCKS)?, index, failing, _held: Arc::clone(held) })
+        Ok(Self { id: state.meta.id, head, dropped, blocks: transaction.open_table(BLOCKS)?, index, failing, archives: None, _held: Arc::clone(held) })
+    }
+
+    /// The same view with what archives hold of compacted events: they are read as they were, also by stream, and chain heads
+    /// are known within runs that were folded.
+    #[must_use]
+    pub fn with_archives(self, archives: Arc<Archives>) -> Self {
+        Self { archives: Some(archives), ..self }
     }
 
     pub fn head(&self) -> Head {
@@ -246,7 +255,7 @@ impl Reader {
     }
 
     pub(super) fn blocks(&self) -> Blocks<'_> {
-        Blocks { table: &self.blocks, failing: &self.failing, body: None }
+        Blocks { table: &self.blocks, failing: &self.failing, archives: self.archives.as_deref(), body: None }
     }
 
     pub(super) fn blocks_table(&self) -> &ReadOnlyTable<u64, &'static [u8]> {
@@ -348,6 +357,7 @@ pub(super) enum Found<'a> {
 pub(super) struct Blocks<'a> {
     table: &'a ReadOnlyTable<u64, &'static [u8]>,
     failing: &'a Failing,
+    archives: Option<&'a Archives>,
     body: Option<Body>,
 }
 
@@ -430,6 +440,13 @@ impl Blocks<'_> {
             let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
             if opened.header.first != first || opened.header.last() < sequence {
                 return Err(in_block(first, format!("it does not hold sequence {sequence}")));
+            }
+            if opened.header.is_compacted
+                && let Some(archives) = self.archives
+                && let Some(archived) = archives.block_of(sequence, &opened)?
+            {
+                let opened = block::open(&archived).map_err(|why| in_block(first, why))?;
+                return read(&opened).map_err(|why| in_block(opened.header.first, why));
             }
             read(&opened).map_err(|why| in_block(first, why))
         });

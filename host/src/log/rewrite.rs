@@ -5,7 +5,7 @@
 //! pages. Who reads the old file goes on reading it.
 
 mod copy;
-mod cutter;
+pub(super) mod cutter;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -8,6 +8,7 @@ mod fixture;
 mod full;
 mod model;
 mod rebuild;
+mod rewrite;
 mod tree;
 
 use super::*;

@@ -281,7 +281,7 @@ fn code_of(error: &Error) -> Code {
 
 fn of_log(error: &LogError) -> Code {
     match error {
-        LogError::NotALog { .. } | LogError::Damaged { .. } => Code::Damaged,
+        LogError::NotALog { .. } | LogError::Damaged { .. } | LogError::Archive { .. } => Code::Damaged,
         LogError::InUse { .. } => Code::Busy,
         LogError::InFolded { .. } => Code::UnknownEvent,
         LogError::NoRoom { .. } => Code::DiskFull,

@@ -17,19 +17,19 @@ const RUN_EVENTS_MAX: u64 = 1 << 30;
 const FOLD_BYTES_MAX: usize = 2_200;
 
 /// The blocks that are made.
-pub(super) struct Cutter<'a> {
+pub(in crate::log) struct Cutter<'a> {
     fold: bool,
     boundaries: &'a BTreeSet<Sequence>,
     /// The last event that was taken.
-    pub(super) head: Head,
+    pub(in crate::log) head: Head,
     block: Option<Tail>,
     run: Option<Run>,
     /// Full blocks, to be written.
-    pub(super) full: Vec<Encoded>,
+    pub(in crate::log) full: Vec<Encoded>,
     /// What the blocks lack so far.
-    pub(super) dropped: DroppedCounts,
+    pub(in crate::log) dropped: DroppedCounts,
     /// Events that were folded, those that had been before left out.
-    pub(super) folded: u64,
+    pub(in crate::log) folded: u64,
     /// What full blocks shrank to of late, in thousandths.
     shrinks_to: usize,
     link: Vec<u8>,
@@ -53,7 +53,7 @@ struct Run {
 }
 
 impl<'a> Cutter<'a> {
-    pub(super) fn new(head: Head, fold: bool, boundaries: &'a BTreeSet<Sequence>) -> Self {
+    pub(in crate::log) fn new(head: Head, fold: bool, boundaries: &'a BTreeSet<Sequence>) -> Self {
         Self {
             fold,
             boundaries,
@@ -69,7 +69,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// Adds the next event, as it is to be.
-    pub(super) fn event(&mut self, envelope: &[u8], recorded_at: Timestamp, payload: Stored<&[u8]>) {
+    pub(in crate::log) fn event(&mut self, envelope: &[u8], recorded_at: Timestamp, payload: Stored<&[u8]>) {
         let digest = payload.digest();
         let before = self.head;
         self.head = Head {
@@ -95,7 +95,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// Adds a run that was folded before, from a block with these names.
-    pub(super) fn folded(&mut self, fold: &Fold, header: &block::Header) {
+    pub(in crate::log) fn folded(&mut self, fold: &Fold, header: &block::Header) {
         let before = self.head;
         self.head = Head { sequence: fold.last, recorded_at: fold.recorded_at, chain: fold.chain };
         if !self.fold || self.run.as_ref().is_some_and(|run| run.events() + fold.count() > RUN_EVENTS_MAX) {
@@ -115,18 +115,18 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    pub(super) fn folds(&self) -> bool {
+    pub(in crate::log) fn folds(&self) -> bool {
         self.fold
     }
 
     /// Whether a block that stays as it is may be added as it is: else it would leave one before it that is nearly empty.
-    pub(super) fn takes_blocks(&self) -> bool {
+    pub(in crate::log) fn takes_blocks(&self) -> bool {
         self.run.is_none()
             && self.block.as_ref().is_none_or(|block| block.raw_bytes() * 2 >= body_bytes_max(self.shrinks_to))
     }
 
     /// Adds a block as it is.
-    pub(super) fn block(&mut self, header: &block::Header, bytes: Vec<u8>, dropped: DroppedCounts) {
+    pub(in crate::log) fn block(&mut self, header: &block::Header, bytes: Vec<u8>, dropped: DroppedCounts) {
         self.seal();
         self.head =
             Head { sequence: header.last(), recorded_at: header.last_recorded_at, chain: header.chain_after };
@@ -135,7 +135,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// What is left, as the block that goes on growing.
-    pub(super) fn finish(&mut self) -> Option<Tail> {
+    pub(in crate::log) fn finish(&mut self) -> Option<Tail> {
         self.end_run();
         self.block.take()
     }

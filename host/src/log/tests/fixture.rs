@@ -23,6 +23,21 @@ fn a_log_of_format_1_still_opens() {
     verify(&log).unwrap();
 }
 
+/// Writes the fixture of format 2, where POLYFOLD_FIXTURE_2 says: the log of format 1 with stubs and runs in it.
+#[test]
+fn write_fixture_2() {
+    let Some(path) = std::env::var_os("POLYFOLD_FIXTURE_2") else { return };
+    std::fs::write(&path, V1).unwrap();
+    let log = Log::open(path.as_ref(), &Options::default()).unwrap();
+    let mut drop = |event: &crate::event::EventRef<'_>| match event.sequence.0 {
+        sequence if sequence % 100 == 0 => Some(crate::event::Why::Redacted),
+        sequence if sequence < 1_500 && sequence % 70 != 0 => Some(crate::event::Why::Compacted),
+        _ => None,
+    };
+    let boundaries = [Sequence(333), Sequence(1_024)].into();
+    log.rewrite(Rewrite { drop: &mut drop, fold: true, boundaries: &boundaries }, &mut |_| {}).unwrap();
+}
+
 /// Writes the fixture anew where POLYFOLD_FIXTURE says; only a new format needs one, under a new name.
 #[test]
 fn write_fixture() {
