@@ -113,8 +113,7 @@ impl Log {
         let reader = Reader::new(&reading, &state, self.storage.failing())?;
         copy.blocks(&reader, &mut |_| None, &mut |_| {})?;
         copy.runs(&reading.transaction)?;
-        let folded = copy.events_folded();
-        let (database, state, tail) = copy.finish(&state)?;
+        let (database, state, tail, folded) = copy.finish(&state)?;
         fs::rename(&new.0, path).map_err(storage)?;
         // From here on the log is the new file, whatever happens.
         let synced = file::sync_folder(path).or_else(|_| file::sync_folder(path));

@@ -1,6 +1,7 @@
 //! Tests of the floor as a whole.
 
 mod append;
+mod archive;
 mod crash;
 mod damage;
 mod faulty;

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write as _};
+use std::io::{BufReader, ErrorKind, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::BackupError;
 use super::base::{generation, generations, log_id};
-use super::manifest::{FILES, Generation, PLUGINS, Part, STATES, SavedState};
-use super::place::{Place, make_folder, parent_of, sync_folder};
+use super::manifest::{FILES, FOLDED, Generation, PLUGINS, Part, STATES, SavedState};
+use super::place::{Content, Place, make_folder, parent_of, sync_folder};
 use super::segment::SegmentReader;
 use crate::engine::catalogue::Returning;
 use crate::event::{Digest, Sequence, Timestamp};
-use crate::log::{self, BadBlock, BlockBatch, BlockInfo, Cut, Head, Log, LogId, Rebuild};
+use crate::log::{self, BadBlock, BlockBatch, BlockInfo, Cut, FoldedEvent, Head, Log, LogId, Rebuild};
 use crate::state::Store;
 
 /// Blocks that are verified together; three such batches are in memory.
@@ -85,7 +85,7 @@ impl Restore<'_> {
         check_empty(self.dir)?;
         let work = Work::begin(self.dir)?;
         let head = self.log(&place, &generation, &work.inner, watch)?;
-        for file in &generation.files {
+        for file in generation.files.iter().filter(|file| file.name != FOLDED) {
             self.file(&place, &file.name, &file.digest, &work.inner)?;
         }
         for plugin in &generation.plugins {
@@ -150,6 +150,7 @@ impl Restore<'_> {
             Until::Time(time) => Cut::After(time),
         };
         let options = log::Options::default();
+        let mut folded = FoldedEvents::of(place, generation)?;
         let mut rebuild = Rebuild::begin(&dir.join("log.redb"), log_id, generation.log.rewrites, &options)?;
         std::thread::scope(|scope| {
             let (blocks, to_verify) = sync_channel(1);
@@ -157,7 +158,7 @@ impl Restore<'_> {
             let reading = scope.spawn(move || read(place, generation, &blocks));
             let verifying = scope.spawn(move || verify(to_verify, &verified, cut));
             for batch in to_write {
-                rebuild.add(batch, &mut || Ok::<_, BackupError>(None))?;
+                rebuild.add(batch, &mut || folded.next())?;
                 watch(rebuild.head().sequence.0, self.last(generation));
             }
             // Who was told first of what is wrong ended the others.
@@ -165,6 +166,7 @@ impl Restore<'_> {
             reading.join().expect("reading does not panic")
         })?;
         let head = rebuild.head();
+        folded.finish()?;
         if cut == Cut::Nowhere && head != wanted {
             let name = place.shown(&Generation::file_name(generation.generation));
             return Err(BackupError::damaged(name, "its blocks do not end where it says that the log does"));
@@ -188,6 +190,43 @@ impl Restore<'_> {
         let text = whole(place, digest)?;
         let returning = returning(place, digest, &text)?;
         write(&path, &returning.text)
+    }
+}
+
+/// What the log's index had of folded events.
+struct FoldedEvents {
+    file: String,
+    digest: String,
+    /// None if the log had no folded events.
+    content: Option<Digested<BufReader<Content>>>,
+}
+
+impl FoldedEvents {
+    fn of(place: &Place, generation: &Generation) -> Result<Self, BackupError> {
+        let Some(file) = generation.files.iter().find(|file| file.name == FOLDED) else {
+            return Ok(Self { file: FOLDED.to_owned(), digest: String::new(), content: None });
+        };
+        let name = format!("{FILES}/{}", file.digest);
+        let content = BufReader::with_capacity(1 << 20, place.open(&name)?);
+        let content = Some(Digested { content, hasher: blake3::Hasher::new() });
+        Ok(Self { file: place.shown(&name), digest: file.digest.clone(), content })
+    }
+
+    fn next(&mut self) -> Result<Option<FoldedEvent>, BackupError> {
+        let Some(content) = &mut self.content else { return Ok(None) };
+        let mut bytes = [0; FoldedEvent::BYTES];
+        content.read_exact(&mut bytes).map_err(|error| BackupError::damaged(&self.file, error))?;
+        Ok(Some(FoldedEvent::from_bytes(&bytes)))
+    }
+
+    /// Reads what a cut left over: the digest is that of all.
+    fn finish(self) -> Result<(), BackupError> {
+        let Some(mut content) = self.content else { return Ok(()) };
+        std::io::copy(&mut content, &mut std::io::sink()).map_err(|error| BackupError::damaged(&self.file, error))?;
+        match content.hasher.finalize().to_hex().as_str() == self.digest {
+            true => Ok(()),
+            false => Err(BackupError::damaged(self.file, "its digest is another")),
+        }
     }
 }
 

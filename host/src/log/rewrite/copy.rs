@@ -52,11 +52,6 @@ impl<'a> Copy<'a> {
         self.cutter.head.sequence
     }
 
-    /// Events that were folded.
-    pub(super) fn events_folded(&self) -> u64 {
-        self.cutter.folded
-    }
-
     /// Takes all events that are not there yet; `decide` is asked of each that has a payload.
     pub(super) fn blocks(
         &mut self,
@@ -225,8 +220,9 @@ impl<'a> Copy<'a> {
         Ok(transaction.commit()?)
     }
 
-    /// Writes what is left; the file is durable on return. `state` is that of the log, all of whose blocks and runs are there.
-    pub(super) fn finish(mut self, state: &State) -> Result<(Database, State, Option<Tail>), Error> {
+    /// Writes what is left, and says how many events were folded; the file is durable on return. `state` is that of the log,
+    /// all of whose blocks and runs are there.
+    pub(super) fn finish(mut self, state: &State) -> Result<(Database, State, Option<Tail>, u64), Error> {
         let (meta, head) = (state.meta, state.meta.head);
         let tail = self.cutter.finish();
         let transaction = settling(self.database.begin_write()?);
@@ -254,7 +250,7 @@ impl<'a> Copy<'a> {
         transaction.commit()?;
         let runs = load_runs(&redb::ReadableDatabase::begin_read(&self.database)?)?;
         let memtable = std::sync::RwLock::new(Memtable::new(head.sequence.next()));
-        Ok((self.database, State { meta, memtable: memtable.into(), runs: runs.into() }, tail))
+        Ok((self.database, State { meta, memtable: memtable.into(), runs: runs.into() }, tail, self.cutter.folded))
     }
 }
 

@@ -3,7 +3,7 @@
 //! They are derived from the blocks, and extended when somebody asks: appends know nothing of them. Where events are folded
 //! there may be none of a run, but one of several. Beside a log `log.redb` lies `log.tree`, which may be deleted at any
 //! time: `pfT2 ‖ log id 16`, then 88 bytes a subtree: `last event u64, little endian ‖ root 32 ‖ chain head behind it 32 ‖
-//! checksum 16`, the first bytes of BLAKE3(log id ‖ the 72 bytes before). The chain head is zeros within a run of folded
+//! checksum 16`, the first bytes of BLAKE3(log id ‖ last event before it u64 ‖ the 72 bytes before the checksum). The chain head is zeros within a run of folded
 //! events. What does not fit the log is cut off there and made anew.
 
 use std::fs::{File, OpenOptions};
@@ -164,7 +164,7 @@ impl Roots {
     /// The subtree that begins with that leaf and the chain head behind it, if the record is of one.
     fn sound(&self, start: u64, record: &[u8]) -> Option<(Subtree, Digest)> {
         let (content, checksum) = record.split_at_checked(RECORD_BYTES - CHECKSUM_BYTES)?;
-        if self.checksum(content) != *checksum {
+        if self.checksum(start, content) != *checksum {
             return None;
         }
         let (end, digests) = content.split_first_chunk()?;
@@ -176,9 +176,9 @@ impl Roots {
         is_subtree.then(|| (Subtree { level: level as u8, index: start >> level, root }, chain))
     }
 
-    fn checksum(&self, content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    fn checksum(&self, start: u64, content: &[u8]) -> [u8; CHECKSUM_BYTES] {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.id.0).update(content);
+        hasher.update(&self.id.0).update(&start.to_le_bytes()).update(content);
         *hasher.finalize().as_bytes().first_chunk().expect("a digest is longer than its first half")
     }
 
@@ -200,7 +200,7 @@ impl Roots {
             };
             let content = [&end.to_le_bytes()[..], &kept.root.0, &chain.0].concat();
             bytes.extend_from_slice(&content);
-            bytes.extend_from_slice(&self.checksum(&content));
+            bytes.extend_from_slice(&self.checksum(kept.leaves().start, &content));
         }
         let start = bytes_of(self.written);
         let put = || {
