@@ -33,8 +33,8 @@ mod verify;
 mod walk;
 mod writer;
 
-pub use archive::{ArchiveInfo, Archives};
 pub use append::{Append, Appended, Expectation, Placed, Prepared};
+pub use archive::{ArchiveInfo, Archives};
 pub use blocks::{BLOCK_BYTES_MAX, BadBlock, BlockInfo, RawBlock, RawBlocks, check_events};
 pub use error::{Error, PlanError, Refused};
 pub use folded::FoldedEvent;

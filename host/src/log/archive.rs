@@ -93,7 +93,8 @@ impl Archives {
         for raw in reader.raw_blocks(Sequence::FIRST)? {
             let raw = raw?;
             let mut is_wanted = false;
-            let batch = events_of(&raw.bytes).map_err(|why| Error::damaged(format!("block {}", raw.info.first), why))?;
+            let batch =
+                events_of(&raw.bytes).map_err(|why| Error::damaged(format!("block {}", raw.info.first), why))?;
             for event in batch.iter() {
                 is_wanted |= event.payload().is_some() && !self.holds(event.sequence) && wanted(&event);
             }
@@ -124,7 +125,9 @@ impl Archives {
                     match reader.chain_at(sequence) {
                         Ok(found) if found == chain => {}
                         Err(Error::InFolded { .. }) => {}
-                        Ok(_) => return Err(damaged(&file.path, format!("block {} is of another history", block.first))),
+                        Ok(_) => {
+                            return Err(damaged(&file.path, format!("block {} is of another history", block.first)));
+                        }
                         Err(error) => return Err(error),
                     }
                 }
@@ -180,7 +183,8 @@ impl Archives {
             }
             let archived = digest_of(&block::open(&bytes).map_err(|why| damaged(&file.path, why))?, sequence);
             let Some((digest, true)) = archived.map_err(|why| damaged(&file.path, why))? else { continue };
-            let known = digest_of(own, sequence).map_err(|why| Error::damaged(format!("block {}", header.first), why))?;
+            let known =
+                digest_of(own, sequence).map_err(|why| Error::damaged(format!("block {}", header.first), why))?;
             if known.is_some_and(|(known, _)| known != digest) {
                 return Err(other_history());
             }

@@ -75,10 +75,7 @@ impl Reader {
 
     /// Hands over what the indexes have of each folded event, in order of sequence. Of each run of the index that holds some,
     /// these are in memory: 48 bytes for each of a million events at most.
-    pub fn folded_events<E: From<Error>>(
-        &self,
-        found: &mut impl FnMut(FoldedEvent) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn folded_events<E: From<Error>>(&self, found: &mut impl FnMut(FoldedEvent) -> Result<(), E>) -> Result<(), E> {
         let folded = self.folded()?;
         for run in &self.index.runs.ids {
             let events = guarded("the index", || self.folded_in(run, &folded));
@@ -117,7 +114,8 @@ impl Reader {
                 for (key, value) in (0..page.len()).map(|index| page.entry(index)) {
                     let entry = run.stream_entry(key, value)?;
                     let numbered = entry.sequences.iter().zip(entry.first_version.0..);
-                    let wanted = numbered.filter(|(sequence, _)| (first..=last).contains(*sequence) && is_folded(**sequence));
+                    let wanted =
+                        numbered.filter(|(sequence, _)| (first..=last).contains(*sequence) && is_folded(**sequence));
                     streams.extend(wanted.map(|(sequence, version)| (*sequence, key, Version(version))));
                 }
             }

@@ -6,13 +6,13 @@ use redb::ReadOnlyTable;
 
 use super::archive::Archives;
 use super::block::{self, Body, Entry, Header};
-use super::fold::Fold;
-use super::record::Record;
 use super::error::Error;
 use super::file;
+use super::fold::Fold;
 use super::index::Key;
 use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
+use super::record::Record;
 use super::state::State;
 use super::storage::{Failing, Held, Reading};
 use super::tables::{BLOCKS, DroppedCounts, FILTERS, Head, LogId, PAGES};
@@ -82,7 +82,16 @@ impl Reader {
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
         let dropped = state.meta.dropped;
-        Ok(Self { id: state.meta.id, head, dropped, blocks: transaction.open_table(BLOCKS)?, index, failing, archives: None, _held: Arc::clone(held) })
+        Ok(Self {
+            id: state.meta.id,
+            head,
+            dropped,
+            blocks: transaction.open_table(BLOCKS)?,
+            index,
+            failing,
+            archives: None,
+            _held: Arc::clone(held),
+        })
     }
 
     /// The same view with what archives hold of compacted events: they are read as they were, also by stream, and chain heads

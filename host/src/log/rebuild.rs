@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use redb::{Database, Durability, WriteTransaction};
 
+use super::block::Entry;
 use super::blocks::{BadBlock, BlockInfo, walk_behind, what};
 use super::error::Error;
 use super::file::{builder, guarded, guarded_open, initialise_as, storage};
@@ -17,7 +18,6 @@ use super::tables::{BLOCKS, DroppedCounts, Head, LogId, META, META_KEY, Meta};
 use super::walk::Indexed;
 use super::writer::settling;
 use super::{Options, block};
-use super::block::Entry;
 use crate::event::{self, Sequence, Timestamp, Version};
 
 /// Full memtables in one run of the highest level, as merging makes them: a million events, of which some 100 MB are in memory
@@ -97,14 +97,12 @@ impl Ready {
     }
 
     /// Adds what the index has of the folded events, of which the block tells nothing.
-    fn complete<E: From<Error>>(
-        &mut self,
-        next: &mut impl FnMut() -> Result<Option<FoldedEvent>, E>,
-    ) -> Result<(), E> {
+    fn complete<E: From<Error>>(&mut self, next: &mut impl FnMut() -> Result<Option<FoldedEvent>, E>) -> Result<(), E> {
         for Folded { first, last } in std::mem::take(&mut self.folded) {
             for sequence in (first.0..=last.0).map(Sequence) {
                 let event = next()?.filter(|event| event.sequence == sequence);
-                let lacks = || Error::damaged("the index of folded events", format!("sequence {sequence} is not in it"));
+                let lacks =
+                    || Error::damaged("the index of folded events", format!("sequence {sequence} is not in it"));
                 self.events.push(event.ok_or_else(lacks)?.indexed());
             }
         }
@@ -138,7 +136,8 @@ fn cut(info: &BlockInfo, bytes: &[u8], cut: Cut) -> Result<Vec<u8>, Error> {
             }
             Entry::Folded(fold) if matches!(cut, Cut::Behind(last) if last < fold.first) => break,
             Entry::Folded(fold) => {
-                let why = format!("the cut lies within the events {} to {}, which were compacted", fold.first, fold.last);
+                let why =
+                    format!("the cut lies within the events {} to {}, which were compacted", fold.first, fold.last);
                 return Err(damaged(&format!("{why}; cut at sequence {} or {}", fold.first.previous(), fold.last)));
             }
         };

@@ -42,8 +42,11 @@ impl Shared {
         // No commit can pass from next to current, nor a new one begin, while this lock is held.
         let states = self.0.read().expect("nobody panics with the states");
         let reading = storage.begin_read()?;
-        let row =
-            reading.transaction.open_table(META)?.get(META_KEY)?.ok_or_else(|| Error::damaged("meta", "it is missing"))?;
+        let row = reading
+            .transaction
+            .open_table(META)?
+            .get(META_KEY)?
+            .ok_or_else(|| Error::damaged("meta", "it is missing"))?;
         let meta = Meta::decode(row.value()).map_err(|why| Error::damaged("meta", why))?;
         let known = [Some(&states.current), states.next.as_ref()].into_iter().flatten();
         let state = known.into_iter().find(|state| state.meta == meta).cloned();

@@ -66,7 +66,10 @@ impl Tail {
         self.parts.firsts.push(self.header.count);
         fold.put(&mut self.parts.records);
         self.header.is_compacted = true;
-        self.pushed(fold.count() as u32, Head { sequence: fold.last, recorded_at: fold.recorded_at, chain: fold.chain });
+        self.pushed(
+            fold.count() as u32,
+            Head { sequence: fold.last, recorded_at: fold.recorded_at, chain: fold.chain },
+        );
     }
 
     fn pushed_event(&mut self, envelope: &[u8], head: Head) {

@@ -1,11 +1,11 @@
 //! Walking blocks in order: of each event all is recomputed that its bytes can tell.
 
 use super::block::{self, Body, Entry, Header};
+use super::error::Error;
 use super::fold::Fold;
+use super::index::Key;
 use super::reader::Folded;
 use super::record::Record;
-use super::error::Error;
-use super::index::Key;
 use super::tables::{DroppedCounts, Head};
 use super::writer::chain;
 use crate::event::{Envelope, Sequence, Stored, Version, category_of};
@@ -84,8 +84,9 @@ impl BlockWalk {
 
     /// Takes the word of a run for what its events led to: the next event's chain hangs on it.
     fn fold(&mut self, header: &Header, fold: &Fold) -> Result<(), Error> {
-        let damaged =
-            |why: &str| Error::damaged(format!("the run of {} to {} (block {})", fold.first, fold.last, header.first), why);
+        let damaged = |why: &str| {
+            Error::damaged(format!("the run of {} to {} (block {})", fold.first, fold.last, header.first), why)
+        };
         if fold.first != self.last.sequence.next() {
             return Err(damaged("it does not follow the event before it"));
         }

@@ -16,8 +16,8 @@ use super::index::merge::{self, Target};
 use super::index::run::{Run, Tables};
 use super::index::snapshot::Runs;
 use super::state::State;
-use super::tail::{Encoded, Tail};
 use super::tables::{BLOCKS, Head, META, META_KEY, Meta, STORAGE_OVERHEAD_BYTES};
+use super::tail::{Encoded, Tail};
 use crate::event::{Digest, Timestamp, Version};
 
 /// How full blocks are compressed. On flight records zstd takes 48 bytes an event and scans 3.0 million a second and core,

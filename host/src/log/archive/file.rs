@@ -208,7 +208,9 @@ impl ArchiveWriter {
 
 impl Drop for ArchiveWriter {
     fn drop(&mut self) {
-        if !self.is_done && let Err(error) = remove_if_there(&self.path) {
+        if !self.is_done
+            && let Err(error) = remove_if_there(&self.path)
+        {
             tracing::warn!("{} is left over and can be removed: {error}", self.path.display());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{Database, Durability, ReadableTable, ReadTransaction, WriteTransaction};
+use redb::{Database, Durability, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::cutter::Cutter;
 use crate::event::{Batch, Dropped, EventRef, Sequence, Stored, Why};

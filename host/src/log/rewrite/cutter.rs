@@ -102,8 +102,7 @@ impl<'a> Cutter<'a> {
             self.end_run();
         }
         // Of a run in the middle of a block only this is known of its first event's time.
-        let first_recorded_at =
-            if fold.first == header.first { header.first_recorded_at } else { before.recorded_at };
+        let first_recorded_at = if fold.first == header.first { header.first_recorded_at } else { before.recorded_at };
         let run = self.run.get_or_insert_with(|| Run::begin(before, first_recorded_at));
         fold.subtrees().for_each(|subtree| run.subtrees.push(subtree));
         run.names.0.add_all(&header.event_types);
@@ -128,8 +127,7 @@ impl<'a> Cutter<'a> {
     /// Adds a block as it is.
     pub(in crate::log) fn block(&mut self, header: &block::Header, bytes: Vec<u8>, dropped: DroppedCounts) {
         self.seal();
-        self.head =
-            Head { sequence: header.last(), recorded_at: header.last_recorded_at, chain: header.chain_after };
+        self.head = Head { sequence: header.last(), recorded_at: header.last_recorded_at, chain: header.chain_after };
         self.dropped.add(dropped);
         self.full.push(Encoded { first: header.first, raw_bytes: bytes.len(), bytes });
     }
@@ -178,7 +176,8 @@ impl<'a> Cutter<'a> {
     /// Writes the run in hand: a record for all of it, or the one event that it is.
     fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
-        let before = Head { sequence: run.first.previous(), recorded_at: run.first_recorded_at, chain: run.chain_before };
+        let before =
+            Head { sequence: run.first.previous(), recorded_at: run.first_recorded_at, chain: run.chain_before };
         if let Some((envelope, dropped)) = run.single {
             return self.stub(before, &envelope, dropped, run.head);
         }

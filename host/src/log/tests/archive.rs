@@ -9,9 +9,15 @@ use crate::event::{EventRef, Why};
 
 fn log_of(events: usize) -> (tempfile::TempDir, Log) {
     let folder = tempfile::tempdir().unwrap();
-    let log = Log::open(&folder.path().join("log.redb"), &Options { memtable_events: 100, ..Options::default() }).unwrap();
+    let log =
+        Log::open(&folder.path().join("log.redb"), &Options { memtable_events: 100, ..Options::default() }).unwrap();
     for number in 0..events {
-        let one = event(&format!("a/{}", number % 7), "t", &format!("{number}"), format!("payload {number}").repeat(30).as_bytes());
+        let one = event(
+            &format!("a/{}", number % 7),
+            "t",
+            &format!("{number}"),
+            format!("payload {number}").repeat(30).as_bytes(),
+        );
         append(&log, Append { events: vec![one], expectations: vec![] }, time(number as i64)).unwrap();
     }
     (folder, log)

@@ -168,7 +168,8 @@ fn a_crash_while_the_log_is_rewritten_leaves_the_old_log() {
 #[test]
 fn a_caller_that_panics_leaves_the_old_log() {
     let (folder, _, log) = log_of(500);
-    let failed = rewrite(&log, true, |sequence| if sequence == 400 { panic!("on purpose") } else { Some(Why::Compacted) });
+    let failed =
+        rewrite(&log, true, |sequence| if sequence == 400 { panic!("on purpose") } else { Some(Why::Compacted) });
     assert!(failed.is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert_eq!(verify(&log).unwrap().stubs, 0);

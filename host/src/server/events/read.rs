@@ -191,7 +191,10 @@ pub(in crate::server) async fn stream(
         if since < version {
             let wanted = limit.min(usize::try_from(version.0 - since.0).unwrap_or(usize::MAX));
             let batch = reader.read_stream(&stream, since.next(), wanted, PAGE_BYTES)?;
-            page.next = batch.rows().last().map_or(since.0, |row| row.version.0);
+            // Those that follow folded ones may lie behind the version that is asked for.
+            let batch = batch.filtered(|event| event.version <= version);
+            // Of events that were compacted away there is none to show: where nothing is left, all is read.
+            page.next = batch.rows().last().map_or(version.0, |row| row.version.0);
             let lifted = chains.lift(batch);
             page.events = lifted.batch.iter().map(shown).collect::<Result<_, _>>()?;
             if let Some(failed) = lifted.failed {

@@ -17,7 +17,9 @@ fn what_is_known_of_folded_events_comes_back() {
     test.append(&engine, 20);
     backup(&engine, &backups, Shape::Directory, Keep::default(), time(2)).unwrap();
     sound(&backups);
-    for (until, head) in [(Until::End, 620), (Until::Sequence(Sequence(450)), 450), (Until::Sequence(Sequence(200)), 200)] {
+    for (until, head) in
+        [(Until::End, 620), (Until::Sequence(Sequence(450)), 450), (Until::Sequence(Sequence(200)), 200)]
+    {
         let dir = test.path(&format!("restored {head}"));
         restore(&backups, &dir, until, Some(2)).unwrap();
         assert!(!dir.join("folded-events").exists());
@@ -25,7 +27,10 @@ fn what_is_known_of_folded_events_comes_back() {
         let verified = log.verify(&mut |_| {}).unwrap();
         assert_eq!((verified.events, verified.folded), (head, head.min(450)));
         let reader = log.reader().unwrap();
-        assert_eq!(reader.chain_at(Sequence(head)).unwrap(), engine.log().reader().unwrap().chain_at(Sequence(head)).unwrap());
+        assert_eq!(
+            reader.chain_at(Sequence(head)).unwrap(),
+            engine.log().reader().unwrap().chain_at(Sequence(head)).unwrap()
+        );
         for id in ["1", "77", "200"] {
             let id = EventId::new(id).unwrap();
             assert_eq!(reader.find(&id).unwrap(), engine.log().reader().unwrap().find(&id).unwrap());
