@@ -65,7 +65,7 @@ fn check(engine: &Engine, events: usize) {
     assert_eq!(engine.log().verify(&mut |_| {}).unwrap().events, events as u64);
     let query = Query { from: Sequence(events as u64), to: None, filter: Filter::all() };
     let page = engine.log().reader().unwrap().read(&query, 1, 0).unwrap();
-    assert_eq!(page.batch.event(0).payload, large(events - 1, 100_000).payload.as_bytes());
+    assert_eq!(page.batch.event(0).payload(), Some(large(events - 1, 100_000).payload.as_bytes()));
 }
 
 fn open(disk: &Disk) -> Engine {

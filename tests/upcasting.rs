@@ -72,7 +72,7 @@ fn flights_become_version_2_while_the_log_stays_as_it_is() {
     let batch = batch.read(&all, 10, 1 << 20).unwrap().batch;
     let data = |batch: &polyfold::event::Batch| {
         let event = batch.event(0);
-        format!("v{} {}", event.schema_version, polyfold::cbor::to_json(event.payload).unwrap())
+        format!("v{} {}", event.schema_version, polyfold::cbor::to_json(event.payload().unwrap()).unwrap())
     };
     expect![[r#"v1 {"dest":"IAH","flight":1545,"origin":"EWR","carrier":"UA","tailnum":"N14228","dep_time":517,"dep_delay":2,"sched_dep_time":515}"#]].assert_eq(&data(&batch));
     let lifted = host.chains().unwrap().lift(batch);

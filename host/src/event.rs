@@ -8,7 +8,7 @@ mod name;
 mod number;
 mod time;
 
-pub use batch::{Batch, EventRef, Row, Span};
+pub use batch::{Batch, Dropped, EventRef, Row, Span, Stored, Why};
 pub use digest::{Digest, ParseDigestError};
 pub use envelope::{DecodeError, Envelope, Head};
 pub use filter::Filter;

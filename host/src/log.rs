@@ -3,11 +3,14 @@
 //! Nobody else knows its tables. log/FORMAT.md has the file byte by byte.
 
 mod append;
+mod archive;
 mod block;
 mod blocks;
 mod bytes;
 mod error;
 mod file;
+mod fold;
+mod folded;
 mod frozen;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -17,10 +20,12 @@ mod plan;
 mod reader;
 mod rebuild;
 mod record;
+mod rewrite;
 mod state;
 mod stats;
 mod storage;
 mod tables;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -29,11 +34,14 @@ mod walk;
 mod writer;
 
 pub use append::{Append, Appended, Expectation, Placed, Prepared};
+pub use archive::{ArchiveInfo, Archives};
 pub use blocks::{BLOCK_BYTES_MAX, BadBlock, BlockInfo, RawBlock, RawBlocks, check_events};
 pub use error::{Error, PlanError, Refused};
+pub use folded::FoldedEvent;
 pub use plan::Transaction;
-pub use reader::{Page, Query, Reader};
+pub use reader::{Folded, Page, Query, Reader};
 pub use rebuild::{Batch as BlockBatch, Cut, Ready, Rebuild};
+pub use rewrite::{Rewrite, Rewritten};
 pub use stats::Stats;
 pub use tables::{Head, LogId, ParseLogIdError};
 pub use tree::recompute::Recomputed;
@@ -78,6 +86,8 @@ pub struct Log {
     shared: Shared,
     writer: Mutex<Writer>,
     roots: Mutex<Roots>,
+    /// Held while the log is rewritten.
+    rewriting: Mutex<()>,
 }
 
 impl std::fmt::Debug for Log {
@@ -134,7 +144,8 @@ impl Log {
         let id = state.meta.id;
         let roots = Mutex::new(Roots::new(id, path.as_deref()));
         let (shared, writer) = (Shared::new(state), Mutex::new(writer));
-        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer, roots })
+        let rewriting = Mutex::default();
+        Ok(Self { name, path, id, options: options.clone(), storage, shared, writer, roots, rewriting })
     }
 
     pub fn id(&self) -> LogId {
@@ -160,12 +171,12 @@ impl Log {
 
     /// A view of the log as it is now, whatever is appended later.
     pub fn reader(&self) -> Result<Reader, Error> {
-        let (transaction, state) = self.snapshot()?;
-        Reader::new(&transaction, &state, self.storage.failing())
+        let (reading, state) = self.snapshot()?;
+        Reader::new(&reading, &state, self.storage.failing())
     }
 
     /// What the file holds now. A storage that has failed is opened anew, unless the writer is about to do so.
-    fn snapshot(&self) -> Result<(redb::ReadTransaction, state::State), Error> {
+    fn snapshot(&self) -> Result<(storage::Reading, state::State), Error> {
         let snapshot = self.shared.snapshot(&self.storage);
         if !matches!(snapshot, Err(Error::Storage(_))) {
             return snapshot;
@@ -176,7 +187,7 @@ impl Log {
         }
     }
 
-    fn snapshot_of_writer(&self, writer: &mut Writer) -> Result<(redb::ReadTransaction, state::State), Error> {
+    fn snapshot_of_writer(&self, writer: &mut Writer) -> Result<(storage::Reading, state::State), Error> {
         match self.shared.snapshot(&self.storage) {
             Err(error @ Error::Storage(_)) => {
                 self.reopen_after(&error, writer);

@@ -57,7 +57,7 @@ fn events(host: &Host) -> Result<Vec<Vec<u8>>, Error> {
     let reader = host.log().reader()?;
     while query.from <= host.head().sequence() {
         let page = reader.read(&query, 1_000, 1 << 20)?;
-        events.extend(page.batch.iter().map(|event| [event.envelope_bytes(), event.payload].concat()));
+        events.extend(page.batch.iter().map(|event| [event.envelope_bytes(), event.payload().unwrap()].concat()));
         query.from = page.next;
     }
     Ok(events)

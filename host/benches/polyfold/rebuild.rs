@@ -90,7 +90,7 @@ pub(crate) fn native(log: &Log) {
     let mut totals: HashMap<String, Total> = HashMap::new();
     pages(log, &arrivals(), |batch| {
         for event in batch.iter() {
-            let arrival: Arrival = polyfold_guest::cbor::from_slice(event.payload).unwrap();
+            let arrival: Arrival = polyfold_guest::cbor::from_slice(event.payload().unwrap()).unwrap();
             let Some(tail) = arrival.tailnum else { continue };
             if !totals.contains_key(tail) {
                 totals.insert(tail.to_owned(), Total::default());

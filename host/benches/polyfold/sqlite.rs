@@ -35,7 +35,14 @@ impl Events {
                 for event in batch.iter() {
                     let envelope = event.envelope().unwrap();
                     let (sequence, version) = (event.sequence.0.cast_signed(), event.version.0.cast_signed());
-                    let row = params![sequence, envelope.id, event.stream, version, event.event_type, event.payload];
+                    let row = params![
+                        sequence,
+                        envelope.id,
+                        event.stream,
+                        version,
+                        event.event_type,
+                        event.payload().unwrap()
+                    ];
                     insert.execute(row).unwrap();
                 }
             });

@@ -215,7 +215,7 @@ fn ran(deployment: &Deployment, plugin: &plugin::Projection, events: Arc<Batch>,
         stream: event.stream.to_owned(),
         event_type: event.event_type.to_owned(),
         schema_version: event.schema_version.0,
-        payload: Some(event.payload.to_vec()),
+        payload: event.payload().map(<[u8]>::to_vec),
     };
     let watched = Arc::new(Mutex::new(Watched::default()));
     let parameters = deployment.parameters.as_str().into();

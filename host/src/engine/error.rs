@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::upcasters::ChainError;
-use crate::event::{DecodeError, Sequence};
+use crate::event::{DecodeError, Sequence, Why};
 use crate::{cbor, log, plugin, state};
 
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +142,12 @@ pub enum Error {
     InputChanged(super::BadLine),
     #[error("event {sequence}: {source}; run `polyfold log verify`")]
     Envelope { sequence: Sequence, source: DecodeError },
+    #[error("event {sequence} was compacted: the log has nothing of it but digests; an archive may have it")]
+    EventFolded { sequence: Sequence },
+    #[error(
+        "the payload of event {sequence} is {why}: the log does not have it any more; ask without the payload, its digest is there"
+    )]
+    PayloadDropped { sequence: Sequence, why: Why },
     #[error("the slice has more than {max} {unit}, and a trace holds no more; narrow it by since, to or limit")]
     TraceTooLarge { max: usize, unit: &'static str },
     /// Says nothing of the event: the same may go well later.

@@ -79,7 +79,7 @@ impl Engine {
     fn costly(&self, call: CallCost) -> Result<CostlyEvent, Error> {
         let query = Query { from: call.first, to: Some(call.first), filter: Filter::all() };
         let page = self.hub.log.reader()?.read(&query, 1, 1)?;
-        let event = page.batch.event(0);
+        let event = page.batch.find(call.first).ok_or(Error::EventFolded { sequence: call.first })?;
         let (stream, event_type) = (event.stream.to_owned(), event.event_type.to_owned());
         Ok(CostlyEvent { sequence: call.first, stream, event_type, fuel: call.fuel })
     }

@@ -31,6 +31,32 @@ pub(super) struct Portion {
     /// The last event considered, wanted or not, the failed one included.
     pub(super) through: Sequence,
     pub(super) failed: Option<UpcastFault>,
+    /// Events that are wanted and left out, because their payloads are not there any more.
+    pub(super) dropped: LeftOut,
+}
+
+/// Events whose payloads were dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// By a retention policy.
+    pub(super) compacted: u64,
+    /// Redacted or forgotten.
+    pub(super) erased: u64,
+}
+
+impl LeftOut {
+    /// Takes the events without payloads out of a batch, and counts them.
+    pub(super) fn of(batch: Batch) -> (Batch, Self) {
+        if batch.is_whole() {
+            return (batch, Self::default());
+        }
+        let mut left_out = Self::default();
+        for dropped in batch.rows().iter().filter_map(|row| row.payload.dropped()) {
+            let count = if dropped.why.is_erased() { &mut left_out.erased } else { &mut left_out.compacted };
+            *count += 1;
+        }
+        (batch.filtered(|event| event.payload().is_some()), left_out)
+    }
 }
 
 impl Portion {

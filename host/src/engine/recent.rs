@@ -88,6 +88,7 @@ mod tests {
 
     use super::*;
     use crate::engine::UpcastFault;
+    use crate::engine::portion::LeftOut;
     use crate::event::{Digest, EventId, EventType, NewEvent, SchemaVersion, StreamName, Timestamp};
     use crate::log::{Append, Options, Prepared};
     use crate::plugin::{Mishap, Output, Prices};
@@ -133,7 +134,12 @@ mod tests {
         let take = |from: u64, want: &Want, failed: Option<UpcastFault>| {
             let make = |batch: &Batch, next: Sequence| {
                 made.set(made.get() + 1);
-                Portion { batch: Arc::new(batch.clone()), through: next.previous(), failed }
+                Portion {
+                    batch: Arc::new(batch.clone()),
+                    through: next.previous(),
+                    failed,
+                    dropped: LeftOut::default(),
+                }
             };
             recent.portion(&log, Sequence(from), Sequence(2), want, make).map(|portion| portion.batch.len())
         };

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::Error;
 use crate::cbor;
-use crate::event::EventRef;
+use crate::event::{Dropped, EventRef};
 
 #[derive(Serialize)]
 struct Rendered<'a> {
@@ -30,14 +30,31 @@ struct Rendered<'a> {
     metadata: Vec<(&'a str, &'a str)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<&'a str>,
+    /// Null of a payload that is not there any more.
     data: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<DroppedText>,
+}
+
+/// What is left of a payload, for people.
+#[derive(Serialize)]
+struct DroppedText {
+    why: String,
+    bytes: u32,
+    digest: String,
 }
 
 /// Writes an event as one line of JSON, without the line's end.
 pub fn event_to_json(event: EventRef<'_>) -> Result<String, Error> {
     let envelope = event.envelope();
     let envelope = envelope.map_err(|source| Error::Envelope { sequence: event.sequence, source })?;
-    let data = RawValue::from_string(cbor::to_json(event.payload)?).expect("the cbor floor writes valid JSON");
+    let json = event.payload().map_or(Ok("null".to_owned()), cbor::to_json)?;
+    let data = RawValue::from_string(json).expect("the cbor floor writes valid JSON");
+    let dropped = event.payload.dropped().map(|Dropped { why, bytes, digest }| DroppedText {
+        why: why.to_string(),
+        bytes,
+        digest: digest.to_string(),
+    });
     let rendered = Rendered {
         sequence: event.sequence.0,
         id: envelope.id,
@@ -53,6 +70,7 @@ pub fn event_to_json(event: EventRef<'_>) -> Result<String, Error> {
         metadata: envelope.metadata,
         tags: envelope.tags,
         data,
+        dropped,
     };
     Ok(serde_json::to_string(&rendered).expect("an event is plain data"))
 }

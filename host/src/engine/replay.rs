@@ -393,7 +393,7 @@ impl Replay {
 pub(super) fn page_events(batch: &Batch, start: usize) -> usize {
     let mut bytes = 0;
     let fits = (start..batch.len()).take(EVENTS_MAX).take_while(|index| {
-        bytes += batch.event(*index).payload.len();
+        bytes += batch.rows()[*index].payload.bytes();
         bytes <= BYTES_MAX
     });
     fits.count().max(1)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::portion::{Portion, Want};
+use super::portion::{LeftOut, Portion, Want};
 use super::recent::{self, Recent};
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
 use super::{Chains, Error};
@@ -77,14 +77,15 @@ impl Source {
             None => batch,
             Some(time) => batch.filtered(|event| has_occurred(event, time)),
         };
+        let (batch, dropped) = LeftOut::of(batch);
         if self.chains.is_empty() {
-            return Portion { batch: Arc::new(batch), through: next.previous().min(to), failed: None };
+            return Portion { batch: Arc::new(batch), through: next.previous().min(to), failed: None, dropped };
         }
         let lifted = self.chains.lift(batch);
         let through = lifted.failed.as_ref().map_or(next.previous().min(to), |failed| failed.sequence);
         let is_wanted = |event_type: &str, stream: &str| self.want.filter.wants(event_type, stream);
         let batch = lifted.batch.filtered(|event| is_wanted(event.event_type, event.stream));
-        Portion { batch: Arc::new(batch), through, failed: lifted.failed }
+        Portion { batch: Arc::new(batch), through, failed: lifted.failed, dropped }
     }
 }
 

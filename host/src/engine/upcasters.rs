@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::patience::Patience;
-use crate::event::{Batch, Digest, EventRef, Filter, Row, SchemaVersion, Sequence};
+use crate::event::{Batch, Digest, EventRef, Filter, Row, SchemaVersion, Sequence, Stored};
 use crate::plugin::{Failure, Output, Step, Upcaster};
 
 /// Why upcasters do not fit together.
@@ -160,6 +160,10 @@ impl Chains {
         let mut due: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
         for index in 0..end {
             let event = batch.event(index);
+            // What is not there stays in the shape that it was stored in.
+            if event.payload().is_none() {
+                continue;
+            }
             if let Some(link) = self.link(event.event_type, event.schema_version) {
                 due.entry(link.digest).or_default().push(index);
             }
@@ -222,7 +226,7 @@ impl Chains {
                 };
                 batch.span(buffer, 0..name.len())
             };
-            let payload = batch.span(buffer, start..end);
+            let payload = Stored::Whole(batch.span(buffer, start..end));
             batch.replace(*index, Row { schema_version: old.schema_version.next(), event_type, payload, ..old });
             start = end;
         }

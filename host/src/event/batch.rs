@@ -2,7 +2,88 @@
 
 use std::sync::Arc;
 
-use super::{DecodeError, Envelope, Head, SchemaVersion, Sequence, Timestamp, Version};
+use super::{DecodeError, Digest, Envelope, Head, SchemaVersion, Sequence, Timestamp, Version};
+
+/// Why a payload is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// A retention policy let it go; an archive may have it.
+    Compacted,
+    /// Somebody redacted this event.
+    Redacted,
+    /// The key of its stream was deleted.
+    Forgotten,
+}
+
+impl Why {
+    /// Whether it is gone for good, on purpose: no archive may bring it back.
+    pub fn is_erased(self) -> bool {
+        match self {
+            Self::Compacted => false,
+            Self::Redacted | Self::Forgotten => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Compacted => "compacted",
+            Self::Redacted => "redacted",
+            Self::Forgotten => "forgotten",
+        })
+    }
+}
+
+/// What is left of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub why: Why,
+    /// How long it was.
+    pub bytes: u32,
+    /// What the chain has of it.
+    pub digest: Digest,
+}
+
+/// A payload as the log has it: `P` is where it lies or what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored<P> {
+    Whole(P),
+    Dropped(Dropped),
+}
+
+impl<P> Stored<P> {
+    pub fn whole(self) -> Option<P> {
+        match self {
+            Self::Whole(payload) => Some(payload),
+            Self::Dropped(_) => None,
+        }
+    }
+
+    pub fn dropped(self) -> Option<Dropped> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Dropped(dropped) => Some(dropped),
+        }
+    }
+}
+
+impl Stored<Span> {
+    /// The bytes that are there.
+    pub fn bytes(self) -> usize {
+        self.whole().map_or(0, Span::bytes)
+    }
+}
+
+impl Stored<&[u8]> {
+    /// The digest of the payload, whether it is there or not.
+    pub fn digest(self) -> Digest {
+        match self {
+            Self::Whole(payload) => Digest::of(payload),
+            Self::Dropped(dropped) => dropped.digest,
+        }
+    }
+}
 
 /// A range of bytes in one of a batch's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +111,7 @@ pub struct Row {
     pub event_type: Span,
     /// The envelope as stored; upcasting changes the fields above but never this.
     pub envelope: Span,
-    pub payload: Span,
+    pub payload: Stored<Span>,
 }
 
 /// Events in order of sequence.
@@ -39,6 +120,8 @@ pub struct Batch {
     buffers: Vec<Arc<[u8]>>,
     rows: Vec<Row>,
     payload_bytes: usize,
+    /// How many rows have no payload.
+    dropped: usize,
 }
 
 /// An event of a batch, borrowed.
@@ -50,7 +133,7 @@ pub struct EventRef<'a> {
     pub recorded_at: Timestamp,
     pub stream: &'a str,
     pub event_type: &'a str,
-    pub payload: &'a [u8],
+    pub payload: Stored<&'a [u8]>,
     envelope: &'a [u8],
 }
 
@@ -103,13 +186,18 @@ impl Batch {
         Span { buffer, start: range.start as u32, end: range.end as u32 }
     }
 
+    /// Whether every event has its payload.
+    pub fn is_whole(&self) -> bool {
+        self.dropped == 0
+    }
+
     /// Adds an event whose stored envelope and payload lie in the buffer at these ranges, if `wanted` says so.
     /// Returns whether it was added.
     pub fn push_stored(
         &mut self,
         buffer: u32,
         envelope: std::ops::Range<usize>,
-        payload: std::ops::Range<usize>,
+        payload: Stored<std::ops::Range<usize>>,
         wanted: impl FnOnce(&Head) -> bool,
     ) -> Result<bool, DecodeError> {
         let whole = Arc::clone(&self.buffers[buffer as usize]);
@@ -126,34 +214,50 @@ impl Batch {
             stream: self.span_of(buffer, head.stream.as_bytes()),
             event_type: self.span_of(buffer, head.event_type.as_bytes()),
             envelope: span(envelope),
-            payload: span(payload),
+            payload: match payload {
+                Stored::Whole(range) => Stored::Whole(span(range)),
+                Stored::Dropped(dropped) => Stored::Dropped(dropped),
+            },
         });
         Ok(true)
     }
 
     /// Adds a row whose spans point into this batch's buffers.
     pub fn push(&mut self, row: Row) {
-        self.payload_bytes += (row.payload.end - row.payload.start) as usize;
+        self.count(&row);
         self.rows.push(row);
+    }
+
+    fn count(&mut self, row: &Row) {
+        match row.payload {
+            Stored::Whole(span) => self.payload_bytes += span.bytes(),
+            Stored::Dropped(_) => self.dropped += 1,
+        }
     }
 
     /// Replaces a row, as an upcaster does.
     pub fn replace(&mut self, index: usize, row: Row) {
-        let old = std::mem::replace(&mut self.rows[index], row);
-        self.payload_bytes -= (old.payload.end - old.payload.start) as usize;
-        self.payload_bytes += (row.payload.end - row.payload.start) as usize;
+        match std::mem::replace(&mut self.rows[index], row).payload {
+            Stored::Whole(span) => self.payload_bytes -= span.bytes(),
+            Stored::Dropped(_) => self.dropped -= 1,
+        }
+        self.count(&row);
     }
 
     /// The same buffers with only the rows in this range.
     pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
-        let rows = self.rows[range].to_vec();
-        let payload_bytes = rows.iter().map(|row| (row.payload.end - row.payload.start) as usize).sum();
-        Self { buffers: self.buffers.clone(), rows, payload_bytes }
+        let mut part = Self { buffers: self.buffers.clone(), rows: self.rows[range].to_vec(), ..Self::default() };
+        for index in 0..part.rows.len() {
+            let row = part.rows[index];
+            part.count(&row);
+        }
+        part
     }
 
     /// The same buffers with only the rows that `keep` names.
     pub fn filtered(&self, keep: impl Fn(EventRef<'_>) -> bool) -> Self {
-        let mut kept = Self { buffers: self.buffers.clone(), rows: Vec::with_capacity(self.len()), payload_bytes: 0 };
+        let rows = Vec::with_capacity(self.len());
+        let mut kept = Self { buffers: self.buffers.clone(), rows, ..Self::default() };
         for (index, row) in self.rows.iter().enumerate() {
             if keep(self.event(index)) {
                 kept.push(*row);
@@ -171,7 +275,10 @@ impl Batch {
             recorded_at: row.recorded_at,
             stream: self.text(row.stream),
             event_type: self.text(row.event_type),
-            payload: self.bytes(row.payload),
+            payload: match row.payload {
+                Stored::Whole(span) => Stored::Whole(self.bytes(span)),
+                Stored::Dropped(dropped) => Stored::Dropped(dropped),
+            },
             envelope: self.bytes(row.envelope),
         }
     }
@@ -199,6 +306,11 @@ impl<'a> EventRef<'a> {
     /// The whole envelope as it was stored, before any upcaster.
     pub fn envelope(&self) -> Result<Envelope<'a>, DecodeError> {
         Envelope::decode(self.envelope)
+    }
+
+    /// The payload, if the log still has it.
+    pub fn payload(&self) -> Option<&'a [u8]> {
+        self.payload.whole()
     }
 
     /// The envelope's canonical bytes, as the chain digests them.

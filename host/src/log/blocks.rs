@@ -111,9 +111,9 @@ impl Head {
 }
 
 impl Reader {
-    /// How often blocks other than the last were written anew. While it stays the same, so do they.
+    /// How often the log was rewritten. While it stays the same, so do all blocks but the last.
     pub fn rewrites(&self) -> u64 {
-        self.rewrites
+        self.dropped.rewrites
     }
 
     /// The log's blocks as they are stored, from the one that begins with that sequence; each verified to be whole and to

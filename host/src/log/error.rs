@@ -14,6 +14,16 @@ pub enum Error {
     InUse { name: String },
     #[error("{place} is damaged: {why}; restore the log from a copy")]
     Damaged { place: String, why: String },
+    #[error(
+        "sequence {at} lies within the events {first} to {last}, which were compacted and have one digest for all of them; ask at {before} or {last}, or with the archive", before = first.previous()
+    )]
+    InFolded { at: Sequence, first: Sequence, last: Sequence },
+    #[error("rewriting the log takes {needed_bytes} bytes of disk and {free_bytes} are free; make room")]
+    NoRoom { needed_bytes: u64, free_bytes: u64 },
+    #[error("archive {path} cannot be used: {why}; bring the file back from a copy")]
+    Archive { path: String, why: String },
+    #[error("a log that is in no file cannot be rewritten")]
+    NoFile,
     #[error("the log cannot be read or written: {0}")]
     Storage(#[source] Box<redb::Error>),
 }

@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend};
 
 use super::Options;
-use super::block;
+use super::block::{self, Entry};
 use super::error::Error;
 use super::frozen::Frozen;
 use super::index::Key;
@@ -18,8 +18,9 @@ use super::index::run::{Info, Kind, Run};
 use super::index::snapshot::Runs;
 use super::state::State;
 use super::storage::Storage;
-use super::tables::{BLOCKS, FILTERS, FORMAT, Head, LogId, META, META_KEY, Meta, PAGES, RUNS};
-use super::writer::{Tail, Writer, settling};
+use super::tables::{BLOCKS, FILTERS, FORMAT, LogId, META, META_KEY, Meta, PAGES, RUNS};
+use super::tail::Tail;
+use super::writer::{Writer, settling};
 use crate::event::{Envelope, Sequence};
 
 /// How every redb file starts.
@@ -32,7 +33,24 @@ pub(super) fn open(path: &Path, name: &str, options: &Options) -> Result<Databas
         Err(error) if error.kind() == ErrorKind::NotFound => make(path, name, options)?,
         Err(error) => return Err(storage(error)),
     }
-    open_existing(path, name, options)
+    let database = open_existing(path, name, options)?;
+    // Nobody else has the log: what lies beside it is what a crash left of rewriting it.
+    remove_if_there(&beside(path)).map_err(storage)?;
+    Ok(database)
+}
+
+/// Where a log's file is made before it takes its place.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
+pub(super) fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Opens the file, which must be there.
@@ -78,14 +96,8 @@ pub(super) fn open_backend(backend: impl StorageBackend, name: &str, options: &O
 
 /// Makes a log beside its place and moves it there, so that a crash leaves a log or none.
 fn make(path: &Path, name: &str, options: &Options) -> Result<(), Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    match fs::remove_file(beside) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(storage(error)),
-    }
+    let beside = &beside(path);
+    remove_if_there(beside).map_err(storage)?;
     let database = guarded_open(name, || builder(options).create(beside))?;
     initialise(&database)?;
     drop(database);
@@ -94,7 +106,7 @@ fn make(path: &Path, name: &str, options: &Options) -> Result<(), Error> {
 }
 
 /// The new name is durable only once its folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
@@ -167,7 +179,7 @@ fn initialise(database: &Database) -> Result<(), Error> {
 
 /// Makes the tables of an empty log.
 pub(super) fn initialise_as(database: &Database, id: LogId) -> Result<(), Error> {
-    let meta = Meta { id, head: Head::first(id), tail: Sequence::ZERO, indexed: Sequence::ZERO, next_run: 1 };
+    let meta = Meta::empty(id);
     let transaction = settling(database.begin_write()?);
     transaction.open_table(META)?.insert(META_KEY, meta.encode().as_slice())?;
     transaction.open_table(BLOCKS)?;
@@ -198,17 +210,18 @@ fn check_format(database: &Database, name: &str) -> Result<(), Error> {
 
 /// Reads what must be in memory: the meta row, the list of runs, the last block and the events after the last run.
 pub(super) fn load(storage: &Storage, name: &str) -> Result<(State, Writer), Error> {
-    let transaction = storage.begin_read()?;
+    let reading = storage.begin_read()?;
+    let transaction = &reading.transaction;
     let row = transaction.open_table(META)?.get(META_KEY)?.ok_or_else(|| not_a_log(name, "it has no meta row"))?;
     let meta = Meta::decode(row.value()).map_err(|why| Error::damaged(format!("the meta row of {name}"), why))?;
-    let runs = Arc::new(load_runs(&transaction)?);
-    let (memtable, unindexed_bytes) = load_memtable(&transaction, &meta)?;
-    let tail = load_tail(&transaction, &meta)?;
+    let runs = Arc::new(load_runs(transaction)?);
+    let (memtable, unindexed_bytes) = load_memtable(transaction, &meta)?;
+    let tail = load_tail(transaction, &meta)?;
     let state = State { meta, memtable: Arc::new(RwLock::new(memtable)), runs };
     Ok((state, Writer::new(tail, unindexed_bytes)))
 }
 
-fn load_runs(transaction: &ReadTransaction) -> Result<Runs, Error> {
+pub(super) fn load_runs(transaction: &ReadTransaction) -> Result<Runs, Error> {
     let mut runs = Runs::default();
     for row in transaction.open_table(RUNS)?.iter()? {
         let (number, bytes) = row?;
@@ -233,8 +246,8 @@ fn load_tail(transaction: &ReadTransaction, meta: &Meta) -> Result<Option<Tail>,
     let stored = transaction.open_table(BLOCKS)?.get(meta.tail.0)?.ok_or_else(|| damaged("it is missing"))?;
     let read = || {
         let opened = block::open(stored.value())?;
-        let (ends, records) = opened.body()?.parts()?;
-        Ok(Tail { header: opened.header, ends, records })
+        let parts = opened.body()?.parts()?;
+        Ok(Tail { header: opened.header, parts })
     };
     let tail = read().map_err(|why: super::bytes::Malformed| damaged(why.0))?;
     if tail.header.last() != meta.head.sequence || tail.header.chain_after != meta.head.chain {
@@ -259,8 +272,12 @@ fn load_memtable(transaction: &ReadTransaction, meta: &Meta) -> Result<(Memtable
         let opened = block::open(stored.value()).map_err(|why| damaged(&why))?;
         let body = opened.body().map_err(|why| damaged(&why))?;
         bytes += opened.raw_bytes();
-        for index in first.0.saturating_sub(body.first.0) as usize..body.count {
-            let record = body.record(index).map_err(|why| damaged(&why))?;
+        let from = first.max(body.first);
+        for index in body.index_of(from).map_err(|why| damaged(&why))?..body.records {
+            // What is not indexed yet is never folded.
+            let Entry::Event(_, record) = body.entry(index).map_err(|why| damaged(&why))? else {
+                return Err(damaged(&"it has a run of events that no index holds"));
+            };
             let envelope = Envelope::decode(&body.bytes[record.envelope]).map_err(|why| damaged(&why))?;
             memtable.push(Key::of(envelope.id), Key::of(envelope.head.stream), envelope.head.version);
         }

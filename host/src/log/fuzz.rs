@@ -1,12 +1,13 @@
 //! What must hold of any bytes that the log could find in its file; for fuzzing and for the tests that replay it.
 
-use super::block::{self, Codec};
+use super::block::{self, Codec, Entry};
 use super::bytes::seal;
+use super::fold::Fold;
 use super::index::page::Page;
 use super::index::run::{Info, Kind, Run};
-use super::record::put_record;
+use super::record::{put_record, put_stub, record_at};
 use super::tables::Meta;
-use crate::event::{Envelope, Head, Sequence};
+use crate::event::{Envelope, Head, Sequence, Stored};
 
 /// Takes a block without its checksum, which no fuzzer would find.
 ///
@@ -18,17 +19,30 @@ pub fn block(unsealed: &[u8]) {
     let Ok(opened) = block::open(&sealed) else { return };
     let Ok(body) = opened.body() else { return };
     assert!(body.holds(opened.header.first) && body.holds(opened.header.last()));
-    for index in 0..body.count {
-        let Ok(record) = body.record(index) else { continue };
-        let (stored, payload) = (&body.bytes[record.envelope], &body.bytes[record.payload]);
-        envelope(stored);
+    for index in 0..body.records {
+        let Ok(entry) = body.entry(index) else { continue };
         let mut again = Vec::new();
-        put_record(&mut again, stored, payload);
-        assert!(again.ends_with(payload));
+        match entry {
+            Entry::Event(_, record) => {
+                let (stored, payload) = (&body.bytes[record.envelope.clone()], record.payload_of(&body.bytes));
+                envelope(stored);
+                match payload {
+                    Stored::Whole(payload) => put_record(&mut again, stored, payload),
+                    Stored::Dropped(dropped) => put_stub(&mut again, stored, dropped),
+                }
+                let read = record_at(&again, 0..again.len()).expect("what is written reads");
+                assert_eq!(read.payload_of(&again), payload);
+            }
+            Entry::Folded(fold) => {
+                assert!(body.holds(fold.first) && body.holds(fold.last));
+                fold.put(&mut again);
+                assert_eq!(Fold::at(&again, 0..again.len(), fold.first), Ok(Some(fold)));
+            }
+        }
     }
-    let Ok((ends, records)) = body.parts() else { return };
+    let Ok(parts) = body.parts() else { return };
     for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
-        let again = block::encode(&opened.header, &ends, &records, codec);
+        let again = block::encode(&opened.header, &parts, codec);
         let again = block::open(&again).expect("what is written opens");
         assert_eq!(again.header, opened.header);
         assert_eq!(again.body().expect("what is written has a body").bytes, body.bytes);
@@ -44,6 +58,7 @@ pub fn index(unsealed: &[u8]) {
     seal(&mut sealed);
     if let Ok(meta) = Meta::decode(&sealed) {
         assert_eq!(meta.encode()[4..sealed.len() - 16], sealed[4..sealed.len() - 16]);
+        assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
     }
     if let Ok(info) = Info::decode(1, &sealed) {
         assert_eq!(info.encode(), sealed);

@@ -8,11 +8,11 @@ use super::append::{Appended, Placed, Prepared};
 use super::error::{Error, PlanError, Refused};
 use super::file::guarded;
 use super::index::{Key, KeyMap};
-use super::reader::{Blocks, Reader};
+use super::reader::{Item, Reader};
 use super::state::State;
 use super::tables::Head;
 use super::writer::{Pending, Writer};
-use crate::event::{Batch, Envelope, EventId, NewEvent, Sequence, Timestamp, Version};
+use crate::event::{Batch, Digest, Envelope, EventId, NewEvent, Sequence, Stored, Timestamp, Version};
 
 /// The one write transaction. Dropped, it leaves no trace.
 pub struct Transaction<'a> {
@@ -50,11 +50,11 @@ enum Known {
 impl<'a> Transaction<'a> {
     pub(super) fn begin(log: &'a Log) -> Result<Self, Error> {
         let mut writer = log.lock_writer();
-        let (transaction, state) = log.snapshot_of_writer(&mut writer)?;
+        let (reading, state) = log.snapshot_of_writer(&mut writer)?;
         Ok(Self {
             log,
             writer,
-            reader: Reader::new(&transaction, &state, log.storage.failing())?,
+            reader: Reader::new(&reading, &state, log.storage.failing())?,
             state,
             pending: Vec::new(),
             bytes: Vec::new(),
@@ -91,7 +91,8 @@ impl<'a> Transaction<'a> {
         let buffer = batch.add_buffer(Arc::from(&self.bytes[start..]));
         let within = |range: &Range<usize>| range.start - start..range.end - start;
         for event in planned {
-            let added = batch.push_stored(buffer, within(&event.envelope), within(&event.payload), |_| true);
+            let added =
+                batch.push_stored(buffer, within(&event.envelope), Stored::Whole(within(&event.payload)), |_| true);
             added.expect("the envelope was encoded just now");
         }
         batch
@@ -170,9 +171,20 @@ impl<'a> Transaction<'a> {
         stored.sort_unstable();
         let mut blocks = self.reader.blocks();
         for (sequence, index) in stored {
-            placed[index] = Some(stored_duplicate(&mut blocks, &events[index], sequence)?);
+            let (event, stream) = (&events[index], prepared.streams[index]);
+            placed[index] = Some(match blocks.item(sequence)? {
+                Item::Event(envelope, payload) => stored_duplicate(event, sequence, (envelope, payload))?,
+                Item::Folded(_) => self.folded_duplicate(event, sequence, stream)?,
+            });
         }
         Ok(())
+    }
+
+    /// The place of an event that is folded: the indexes know its id and its stream, and nothing knows its content.
+    fn folded_duplicate(&self, event: &NewEvent, sequence: Sequence, stream: Key) -> Result<Placed, PlanError> {
+        let version = self.reader.failing.noting(self.reader.index.version_at(stream, sequence))?;
+        let version = version.ok_or_else(|| taken(&event.id, sequence))?;
+        Ok(Placed { sequence, version, duplicate: true })
     }
 
     /// The sequence that a new event of an append would get, for an error.
@@ -185,7 +197,7 @@ impl<'a> Transaction<'a> {
         let pending = &self.pending[index as usize];
         let sequence = Sequence(self.state.meta.head.sequence.0 + 1 + u64::from(index));
         let envelope = Envelope::decode(&self.bytes[pending.envelope.clone()]).expect("it was encoded just now");
-        duplicate_of(event, sequence, &envelope, &self.bytes[pending.payload.clone()])
+        duplicate_of(event, sequence, &envelope, Stored::Whole(&self.bytes[pending.payload.clone()]))
     }
 
     fn look_up_versions(&mut self, prepared: &Prepared) -> Result<(), Error> {
@@ -263,15 +275,29 @@ impl<'a> Transaction<'a> {
     }
 }
 
-fn stored_duplicate(blocks: &mut Blocks<'_>, event: &NewEvent, sequence: Sequence) -> Result<Placed, PlanError> {
-    let (envelope, payload) = blocks.event(sequence)?;
+fn stored_duplicate(
+    event: &NewEvent,
+    sequence: Sequence,
+    (envelope, payload): (&[u8], Stored<&[u8]>),
+) -> Result<Placed, PlanError> {
     let decoded = Envelope::decode(envelope);
     let decoded = decoded.map_err(|why| Error::damaged(format!("the event at sequence {sequence}"), why))?;
     Ok(duplicate_of(event, sequence, &decoded, payload)?)
 }
 
-fn duplicate_of(event: &NewEvent, sequence: Sequence, found: &Envelope<'_>, payload: &[u8]) -> Result<Placed, Refused> {
-    if payload != event.payload.as_bytes() || !found.same_content(event) {
+/// The place of an event whose id is taken, if what took it has the same content; of a payload that is not there any more
+/// the digest is compared.
+fn duplicate_of(
+    event: &NewEvent,
+    sequence: Sequence,
+    found: &Envelope<'_>,
+    payload: Stored<&[u8]>,
+) -> Result<Placed, Refused> {
+    let is_same = match payload {
+        Stored::Whole(payload) => payload == event.payload.as_bytes(),
+        Stored::Dropped(dropped) => dropped.digest == Digest::of(event.payload.as_bytes()),
+    };
+    if !is_same || !found.same_content(event) {
         return Err(taken(&event.id, sequence));
     }
     Ok(Placed { sequence, version: found.head.version, duplicate: true })

@@ -1,18 +1,23 @@
 //! Reading: a snapshot of the log, by sequence, by stream, by id and by time.
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use std::sync::Arc;
 
-use super::block::{self, Body, Header};
+use redb::ReadOnlyTable;
+
+use super::archive::Archives;
+use super::block::{self, Body, Entry, Header};
 use super::error::Error;
 use super::file;
+use super::fold::Fold;
 use super::index::Key;
 use super::index::run::Tables;
 use super::index::snapshot::Snapshot;
+use super::record::Record;
 use super::state::State;
-use super::storage::Failing;
-use super::tables::{BLOCKS, FILTERS, Head, LogId, PAGES};
+use super::storage::{Failing, Held, Reading};
+use super::tables::{BLOCKS, DroppedCounts, FILTERS, Head, LogId, PAGES};
 use super::writer;
-use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, StreamName, Timestamp, Version};
+use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, Stored, StreamName, Timestamp, Version};
 
 /// Blocks that one read decodes at most: 16 MiB, whether it finds events in them or not.
 const BLOCKS_DECODED_MAX: usize = 256;
@@ -34,16 +39,29 @@ pub struct Page {
     pub batch: Batch,
     /// Where to go on; after the head, or after the query's end, when all is read.
     pub next: Sequence,
+    /// Runs of compacted events that were passed and of which the log has nothing but digests, in order. Events that the
+    /// query wants may have been among them.
+    pub folded: Vec<Folded>,
+}
+
+/// A run of compacted events, or what of it lies within a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folded {
+    pub first: Sequence,
+    pub last: Sequence,
 }
 
 /// The log as of one head.
 pub struct Reader {
     pub(super) id: LogId,
     head: Head,
-    pub(super) rewrites: u64,
+    pub(super) dropped: DroppedCounts,
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) index: Snapshot,
     pub(super) failing: Failing,
+    archives: Option<Arc<Archives>>,
+    /// Open as long as this reads from it, also when the log goes on in another file. Let go of last.
+    _held: Arc<Held>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -53,18 +71,34 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(super) fn new(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
+    pub(super) fn new(reading: &Reading, state: &State, failing: Failing) -> Result<Self, Error> {
         let noted = failing.clone();
-        noted.noting(Self::open(transaction, state, failing))
+        noted.noting(Self::open(reading, state, failing))
     }
 
-    fn open(transaction: &ReadTransaction, state: &State, failing: Failing) -> Result<Self, Error> {
+    fn open(Reading { transaction, held }: &Reading, state: &State, failing: Failing) -> Result<Self, Error> {
         let head = state.meta.head;
         let tables = Tables { pages: transaction.open_table(PAGES)?, filters: transaction.open_table(FILTERS)? };
         let (memtable, runs) = (state.memtable.clone(), state.runs.clone());
         let index = Snapshot { head: head.sequence, memtable, runs, tables };
-        let rewrites = state.meta.rewrites();
-        Ok(Self { id: state.meta.id, head, rewrites, blocks: transaction.open_table(BLOCKS)?, index, failing })
+        let dropped = state.meta.dropped;
+        Ok(Self {
+            id: state.meta.id,
+            head,
+            dropped,
+            blocks: transaction.open_table(BLOCKS)?,
+            index,
+            failing,
+            archives: None,
+            _held: Arc::clone(held),
+        })
+    }
+
+    /// The same view with what archives hold of compacted events: they are read as they were, also by stream, and chain heads
+    /// are known within runs that were folded.
+    #[must_use]
+    pub fn with_archives(self, archives: Arc<Archives>) -> Self {
+        Self { archives: Some(archives), ..self }
     }
 
     pub fn head(&self) -> Head {
@@ -78,7 +112,7 @@ impl Reader {
     pub fn read(&self, query: &Query, events_max: usize, bytes_max: usize) -> Result<Page, Error> {
         let end = query.to.unwrap_or(self.head.sequence).min(self.head.sequence);
         let from = query.from.max(Sequence::FIRST);
-        let mut page = Page { batch: Batch::new(), next: from };
+        let mut page = Page { batch: Batch::new(), next: from, folded: Vec::new() };
         let (mut decoded, mut skipped) = (0, 0);
         let mut blocks = self.blocks();
         while page.next <= end && decoded < BLOCKS_DECODED_MAX && skipped < BLOCKS_SKIPPED_MAX {
@@ -99,7 +133,7 @@ impl Reader {
         Ok(page)
     }
 
-    /// Reads a stream's events from a version on, at least one if there is any.
+    /// Reads a stream's events from a version on, at least one if there is any. Folded events are left out.
     pub fn read_stream(
         &self,
         stream: &StreamName,
@@ -107,35 +141,67 @@ impl Reader {
         events_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, Error> {
-        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), events_max.max(1));
-        let sequences = self.failing.noting(sequences)?;
-        let mut blocks = self.blocks();
+        let (mut from, events_max) = (from.max(Version::FIRST), events_max.max(1));
         let mut batch = Batch::new();
+        loop {
+            let sequences = self.stream_sequences(stream, from, events_max)?;
+            let found = sequences.len();
+            from = Version(from.0 + found as u64);
+            let has_room = self.take_stream(stream, sequences, &mut batch, (events_max, bytes_max))?;
+            // Folded events took places; else what was found is all that is wanted.
+            if !has_room || found < events_max {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Where a stream's events from a version on are, folded ones included.
+    pub fn stream_sequences(&self, stream: &StreamName, from: Version, max: usize) -> Result<Vec<Sequence>, Error> {
+        let sequences = self.index.stream(Key::of(stream.as_str()), from.max(Version::FIRST), max);
+        self.failing.noting(sequences)
+    }
+
+    /// Adds these events of a stream to the batch, and says whether there is room for more.
+    fn take_stream(
+        &self,
+        stream: &StreamName,
+        sequences: Vec<Sequence>,
+        batch: &mut Batch,
+        (events_max, bytes_max): (usize, usize),
+    ) -> Result<bool, Error> {
+        let mut blocks = self.blocks();
         let mut buffer = None;
         let mut decoded = 0;
         for sequence in sequences {
             if !blocks.has(sequence) {
-                if decoded == BLOCKS_DECODED_MAX {
-                    break;
+                if decoded >= BLOCKS_DECODED_MAX && !batch.is_empty() {
+                    return Ok(false);
                 }
                 decoded += 1;
                 buffer = None;
             }
             let body = blocks.body(sequence)?;
-            let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| in_block(body.first, why))?;
-            if !batch.is_empty() && batch.payload_bytes() + record.payload.len() > bytes_max {
-                break;
+            // Of a folded event there is nothing to show.
+            let Some(record) = record_of(body, sequence)? else { continue };
+            if !batch.is_empty() && batch.payload_bytes() + record.payload_bytes() > bytes_max {
+                return Ok(false);
             }
             let buffer = *buffer.get_or_insert_with(|| batch.add_buffer(body.bytes.clone()));
             // Another stream's event can only come from two names with one key, which nobody has seen.
             batch
                 .push_stored(buffer, record.envelope, record.payload, |head| head.stream == stream.as_str())
                 .map_err(|why| at(sequence, why))?;
+            if batch.len() >= events_max {
+                return Ok(false);
+            }
         }
-        Ok(batch)
+        Ok(true)
     }
 
     /// The chain head behind that event, which must not lie beyond the head; for 0 that of the empty log.
+    ///
+    /// # Errors
+    /// [`Error::InFolded`] within a run of folded events.
     pub fn chain_at(&self, sequence: Sequence) -> Result<Digest, Error> {
         if sequence == Sequence::ZERO {
             return Ok(Head::first(self.id).chain);
@@ -146,9 +212,19 @@ impl Reader {
             return Ok(header.chain_after);
         }
         let (mut chain, mut link) = (header.chain_before, Vec::new());
-        for sequence in (header.first.0..=sequence.0).map(Sequence) {
-            let (envelope, payload) = blocks.event(sequence)?;
-            chain = writer::chain(&mut link, chain, Digest::of(payload), envelope);
+        let mut next = header.first;
+        while next <= sequence {
+            next = match blocks.item(next)? {
+                Item::Event(envelope, payload) => {
+                    chain = writer::chain(&mut link, chain, payload.digest(), envelope);
+                    next.next()
+                }
+                Item::Folded(fold) if fold.is_within(sequence) => return Err(in_folded(sequence, &fold)),
+                Item::Folded(fold) => {
+                    chain = fold.chain;
+                    fold.last.next()
+                }
+            };
         }
         Ok(chain)
     }
@@ -167,7 +243,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// The first event recorded at that time or after; one past the head when there is none.
+    /// The first event recorded at that time or after; one past the head when there is none. Of folded events only the
+    /// last one's time is known: where the first lies among them, it is their last.
     pub fn sequence_at(&self, time: Timestamp) -> Result<Sequence, Error> {
         // Bisects for the first sequence whose event is not before the time.
         let (mut low, mut high) = (Sequence::FIRST, self.head.sequence.next());
@@ -187,7 +264,7 @@ impl Reader {
     }
 
     pub(super) fn blocks(&self) -> Blocks<'_> {
-        Blocks { table: &self.blocks, failing: &self.failing, body: None }
+        Blocks { table: &self.blocks, failing: &self.failing, archives: self.archives.as_deref(), body: None }
     }
 
     pub(super) fn blocks_table(&self) -> &ReadOnlyTable<u64, &'static [u8]> {
@@ -206,12 +283,17 @@ fn take(
 ) -> Result<bool, Error> {
     let all = filter.is_all();
     let mut buffer = None;
-    for index in (page.next.0 - body.first.0) as usize..body.count {
-        let sequence = Sequence(body.first.0 + index as u64);
-        if sequence > end {
+    for index in body.index_of(page.next).map_err(|why| in_block(body.first, why))?..body.records {
+        if page.next > end {
             return Ok(false);
         }
-        let record = body.record(index).map_err(|why| in_block(body.first, why))?;
+        let (sequence, record) = match body.entry(index).map_err(|why| in_block(body.first, why))? {
+            Entry::Event(sequence, record) => (sequence, record),
+            Entry::Folded(fold) => {
+                page.pass(&fold, end);
+                continue;
+            }
+        };
         // A block without any event wanted must not stay in memory with the batch.
         if buffer.is_none() && !all {
             let head = event::Head::decode(&body.bytes[record.envelope.clone()]).map_err(|why| at(sequence, why))?;
@@ -221,7 +303,7 @@ fn take(
             }
         }
         if page.batch.len() >= events_max.max(1)
-            || (!page.batch.is_empty() && page.batch.payload_bytes() + record.payload.len() > bytes_max)
+            || (!page.batch.is_empty() && page.batch.payload_bytes() + record.payload_bytes() > bytes_max)
         {
             return Ok(false);
         }
@@ -241,6 +323,38 @@ fn at(sequence: Sequence, why: impl std::fmt::Display) -> Error {
     Error::damaged(format!("the event at sequence {sequence}"), why)
 }
 
+impl Page {
+    /// Notes that a run was passed, up to the query's end.
+    fn pass(&mut self, fold: &Fold, end: Sequence) {
+        let (first, last) = (fold.first.max(self.next), fold.last.min(end));
+        match self.folded.last_mut() {
+            Some(before) if before.last.next() == first => before.last = last,
+            Some(_) | None => self.folded.push(Folded { first, last }),
+        }
+        self.next = last.next();
+    }
+}
+
+/// The record of an event in its block; none if it is folded.
+fn record_of(body: &Body, sequence: Sequence) -> Result<Option<Record>, Error> {
+    let entry = body.index_of(sequence).and_then(|index| body.entry(index));
+    Ok(match entry.map_err(|why| in_block(body.first, why))? {
+        Entry::Event(_, record) => Some(record),
+        Entry::Folded(_) => None,
+    })
+}
+
+pub(super) fn in_folded(at: Sequence, fold: &Fold) -> Error {
+    Error::InFolded { at, first: fold.first, last: fold.last }
+}
+
+/// What the log has at a place.
+pub(super) enum Item<'a> {
+    /// An envelope, and the payload or what is left of it.
+    Event(&'a [u8], Stored<&'a [u8]>),
+    Folded(Fold),
+}
+
 /// What a filter finds at a place.
 pub(super) enum Found<'a> {
     /// Nothing up to that sequence.
@@ -252,6 +366,7 @@ pub(super) enum Found<'a> {
 pub(super) struct Blocks<'a> {
     table: &'a ReadOnlyTable<u64, &'static [u8]>,
     failing: &'a Failing,
+    archives: Option<&'a Archives>,
     body: Option<Body>,
 }
 
@@ -292,23 +407,32 @@ impl Blocks<'_> {
         self.open(sequence, |opened| Ok(opened.header.clone()))
     }
 
-    /// The envelope and the payload of an event.
-    pub(super) fn event(&mut self, sequence: Sequence) -> Result<(&[u8], &[u8]), Error> {
+    /// The event with that sequence, or the run that it is folded into.
+    pub(super) fn item(&mut self, sequence: Sequence) -> Result<Item<'_>, Error> {
         let body = self.body(sequence)?;
-        let record = body.record((sequence.0 - body.first.0) as usize).map_err(|why| at(sequence, why))?;
-        Ok((&body.bytes[record.envelope], &body.bytes[record.payload]))
+        let entry = body.index_of(sequence).and_then(|index| body.entry(index));
+        Ok(match entry.map_err(|why| at(sequence, why))? {
+            Entry::Event(_, record) => {
+                Item::Event(&body.bytes[record.envelope.clone()], record.payload_of(&body.bytes))
+            }
+            Entry::Folded(fold) => Item::Folded(fold),
+        })
     }
 
     /// The first event of the block with `inside` that is recorded at that time or after.
     fn first_at(&mut self, inside: Sequence, time: Timestamp) -> Result<Sequence, Error> {
-        let first = self.body(inside)?.first;
-        let mut sequence = first;
+        let mut next = self.body(inside)?.first;
         loop {
-            let (envelope, _) = self.event(sequence)?;
-            if event::Head::decode(envelope).map_err(|why| at(sequence, why))?.recorded_at >= time {
-                return Ok(sequence);
+            let (last, recorded_at) = match self.item(next)? {
+                Item::Event(envelope, _) => {
+                    (next, event::Head::decode(envelope).map_err(|why| at(next, why))?.recorded_at)
+                }
+                Item::Folded(fold) => (fold.last, fold.recorded_at),
+            };
+            if recorded_at >= time {
+                return Ok(last);
             }
-            sequence = sequence.next();
+            next = last.next();
         }
     }
 
@@ -325,6 +449,13 @@ impl Blocks<'_> {
             let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
             if opened.header.first != first || opened.header.last() < sequence {
                 return Err(in_block(first, format!("it does not hold sequence {sequence}")));
+            }
+            if opened.header.is_compacted
+                && let Some(archives) = self.archives
+                && let Some(archived) = archives.block_of(sequence, &opened)?
+            {
+                let opened = block::open(&archived).map_err(|why| in_block(first, why))?;
+                return read(&opened).map_err(|why| in_block(opened.header.first, why));
             }
             read(&opened).map_err(|why| in_block(first, why))
         });

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use redb::{Database, Durability, WriteTransaction};
 
+use super::block::Entry;
 use super::blocks::{BadBlock, BlockInfo, walk_behind, what};
 use super::error::Error;
 use super::file::{builder, guarded, guarded_open, initialise_as, storage};
+use super::folded::FoldedEvent;
 use super::index::Key;
 use super::index::memtable::StreamEntry;
 use super::index::merge::Target;
-use super::tables::{BLOCKS, Head, LogId, META, META_KEY, Meta};
+use super::reader::Folded;
+use super::tables::{BLOCKS, DroppedCounts, Head, LogId, META, META_KEY, Meta};
 use super::walk::Indexed;
 use super::writer::settling;
 use super::{Options, block};
@@ -43,7 +46,10 @@ pub enum Cut {
 pub struct Ready {
     pub info: BlockInfo,
     bytes: Vec<u8>,
+    /// In no order.
     events: Vec<Indexed>,
+    dropped: DroppedCounts,
+    folded: Vec<Folded>,
 }
 
 /// Blocks that follow each other.
@@ -78,16 +84,29 @@ impl Ready {
         if is_behind {
             return Ok(None);
         }
-        let mut events = Vec::with_capacity((info.last.0 - info.first.0 + 1) as usize);
-        let walked = walk_behind(&info).block(info.first, &bytes, &mut |event| events.push(event));
-        walked.map_err(|error| BadBlock::of(what(&error)))?;
-        if is_whole {
-            return Ok(Some((Self { info, bytes, events }, true)));
+        if !is_whole {
+            let bytes = self::cut(&info, &bytes, cut).map_err(|error| BadBlock::of(what(&error)))?;
+            return Ok(Self::of(bytes, Cut::Nowhere)?.map(|(ready, _)| (ready, false)));
         }
-        let bytes = self::cut(&info, &bytes, cut).map_err(|error| BadBlock::of(what(&error)))?;
-        let info = BlockInfo::of(&bytes)?;
-        events.retain(|event| event.sequence <= info.last);
-        Ok(Some((Self { info, bytes, events }, false)))
+        let mut events = Vec::new();
+        let mut walk = walk_behind(&info);
+        let walked = walk.block(info.first, &bytes, &mut |event| events.push(event));
+        walked.map_err(|error| BadBlock::of(what(&error)))?;
+        let (dropped, folded) = (walk.dropped, walk.folded);
+        Ok(Some((Self { info, bytes, events, dropped, folded }, true)))
+    }
+
+    /// Adds what the index has of the folded events, of which the block tells nothing.
+    fn complete<E: From<Error>>(&mut self, next: &mut impl FnMut() -> Result<Option<FoldedEvent>, E>) -> Result<(), E> {
+        for Folded { first, last } in std::mem::take(&mut self.folded) {
+            for sequence in (first.0..=last.0).map(Sequence) {
+                let event = next()?.filter(|event| event.sequence == sequence);
+                let lacks =
+                    || Error::damaged("the index of folded events", format!("sequence {sequence} is not in it"));
+                self.events.push(event.ok_or_else(lacks)?.indexed());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -96,35 +115,54 @@ fn cut(info: &BlockInfo, bytes: &[u8], cut: Cut) -> Result<Vec<u8>, Error> {
     let damaged = |why: &dyn std::fmt::Display| Error::damaged(format!("block {}", info.first), why);
     let opened = block::open(bytes).map_err(|why| damaged(&why))?;
     let body = opened.body().map_err(|why| damaged(&why))?;
-    let mut header = block::Header {
-        event_types: block::Names::default(),
-        categories: block::Names::default(),
-        ..opened.header.clone()
-    };
-    let mut count = 0;
-    for index in 0..body.count {
-        let record = body.record(index).map_err(|why| damaged(&why))?;
-        let head = event::Head::decode(&body.bytes[record.envelope]).map_err(|why| damaged(&why))?;
-        let is_before = match cut {
-            Cut::Nowhere => true,
-            Cut::Behind(last) => head.sequence <= last,
-            Cut::After(time) => head.recorded_at <= time,
+    let names = (block::Names::default(), block::Names::default());
+    let mut header = block::Header { event_types: names.0, categories: names.1, ..opened.header.clone() };
+    let mut records = 0;
+    // Of a block that begins before the cut at least one event stays.
+    while records < body.records {
+        let (sequence, recorded_at) = match body.entry(records).map_err(|why| damaged(&why))? {
+            Entry::Event(_, record) => {
+                let head = event::Head::decode(&body.bytes[record.envelope]).map_err(|why| damaged(&why))?;
+                if is_before(cut, head.sequence, head.recorded_at) {
+                    header.add_names(head.event_type, head.stream);
+                }
+                (head.sequence, head.recorded_at)
+            }
+            Entry::Folded(fold) if is_before(cut, fold.last, fold.recorded_at) => {
+                // Which of the block's names are those of a run is not known.
+                header.event_types.add_all(&opened.header.event_types);
+                header.categories.add_all(&opened.header.categories);
+                (fold.last, fold.recorded_at)
+            }
+            Entry::Folded(fold) if matches!(cut, Cut::Behind(last) if last < fold.first) => break,
+            Entry::Folded(fold) => {
+                let why =
+                    format!("the cut lies within the events {} to {}, which were compacted", fold.first, fold.last);
+                return Err(damaged(&format!("{why}; cut at sequence {} or {}", fold.first.previous(), fold.last)));
+            }
         };
-        // Of a block that begins before the cut at least one event stays.
-        if !is_before {
+        if !is_before(cut, sequence, recorded_at) {
             break;
         }
-        header.add_names(head.event_type, head.stream);
-        count += 1;
+        records += 1;
     }
     let mut walk = walk_behind(info);
-    walk.events(&opened.header, &body, count, &mut |_| {})?;
-    (header.count, header.last_recorded_at, header.chain_after) =
-        (count as u32, walk.last.recorded_at, walk.last.chain);
-    let (mut ends, mut records) = body.parts().map_err(|why| damaged(&why))?;
-    ends.truncate(count);
-    records.truncate(ends.last().map_or(0, |end| *end as usize));
-    Ok(block::encode(&header, &ends, &records, block::Codec::None))
+    walk.entries(&opened.header, &body, records, &mut |_| {})?;
+    header.count = (walk.last.sequence.0 - info.first.0 + 1) as u32;
+    (header.last_recorded_at, header.chain_after) = (walk.last.recorded_at, walk.last.chain);
+    let mut parts = body.parts().map_err(|why| damaged(&why))?;
+    parts.firsts.truncate(records);
+    parts.ends.truncate(records);
+    parts.records.truncate(parts.ends.last().map_or(0, |end| *end as usize));
+    Ok(block::encode(&header, &parts, block::Codec::None))
+}
+
+fn is_before(cut: Cut, sequence: Sequence, recorded_at: Timestamp) -> bool {
+    match cut {
+        Cut::Nowhere => true,
+        Cut::Behind(last) => sequence <= last,
+        Cut::After(time) => recorded_at <= time,
+    }
 }
 
 /// A log's file that is being made from blocks. Dropped before its end, it leaves a file that is no log.
@@ -142,6 +180,7 @@ pub struct Rebuild {
     /// Events of a full run.
     run_events: usize,
     id: LogId,
+    dropped: DroppedCounts,
 }
 
 impl std::fmt::Debug for Rebuild {
@@ -151,8 +190,9 @@ impl std::fmt::Debug for Rebuild {
 }
 
 impl Rebuild {
-    /// Makes a file, which must not exist, for the log of that id.
-    pub fn begin(path: &Path, id: LogId, options: &Options) -> Result<Self, Error> {
+    /// Makes a file, which must not exist, for the log of that id, which had been rewritten so often.
+    pub fn begin(path: &Path, id: LogId, rewrites: u64, options: &Options) -> Result<Self, Error> {
+        let dropped = DroppedCounts { rewrites, ..DroppedCounts::default() };
         let name = format!("\"{}\"", path.display());
         std::fs::File::create_new(path).map_err(storage)?;
         let database = guarded_open(&name, || builder(options).create(path))?;
@@ -161,7 +201,7 @@ impl Rebuild {
         let head = Head::first(id);
         let (tail, indexed) = (Sequence::ZERO, Sequence::ZERO);
         let (pending, run_events) = (Vec::new(), options.memtable_events * MEMTABLES_A_RUN);
-        Ok(Self { database, name, path, head, tail, indexed, next_run: 1, pending, run_events, id })
+        Ok(Self { database, name, path, head, tail, indexed, next_run: 1, pending, run_events, id, dropped })
     }
 
     /// Where the log ends so far.
@@ -169,8 +209,16 @@ impl Rebuild {
         self.head
     }
 
-    /// Adds blocks, each of which must go on where the one before ended.
-    pub fn add(&mut self, blocks: Vec<Ready>) -> Result<(), Error> {
+    /// Adds blocks, each of which must go on where the one before ended. `folded` is asked for what the index has of each
+    /// folded event in them, in order of sequence.
+    pub fn add<E: From<Error>>(
+        &mut self,
+        mut blocks: Vec<Ready>,
+        folded: &mut impl FnMut() -> Result<Option<FoldedEvent>, E>,
+    ) -> Result<(), E> {
+        for block in &mut blocks {
+            block.complete(folded)?;
+        }
         let mut blocks = blocks.into_iter().peekable();
         while blocks.peek().is_some() {
             let name = self.name.clone();
@@ -193,6 +241,7 @@ impl Rebuild {
                 table.insert(block.info.first.0, block.bytes.as_slice())?;
                 bytes += block.bytes.len();
                 (self.head, self.tail) = (block.info.end(), block.info.first);
+                self.dropped.add(block.dropped);
                 self.pending.extend(block.events);
             }
         }
@@ -230,8 +279,8 @@ impl Rebuild {
             if !self.pending.is_empty() {
                 self.write_runs(&transaction)?;
             }
-            let Self { id, head, tail, indexed, next_run, .. } = self;
-            let meta = Meta { id, head, tail, indexed, next_run };
+            let Self { id, head, tail, indexed, next_run, dropped, .. } = self;
+            let meta = Meta { id, head, tail, indexed, next_run, dropped };
             transaction.open_table(META)?.insert(META_KEY, meta.encode().as_slice())?;
             transaction.commit()?;
             settling(self.database.begin_write()?).commit()?;

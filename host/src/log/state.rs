@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, RwLock};
 
-use redb::ReadTransaction;
-
 use super::error::Error;
 use super::index::memtable::Memtable;
 use super::index::snapshot::Runs;
-use super::storage::Storage;
+use super::storage::{Reading, Storage};
 use super::tables::{META, META_KEY, Meta};
 use crate::event::Sequence;
 
@@ -40,16 +38,19 @@ impl Shared {
     }
 
     /// A snapshot of the file with the state that belongs to it.
-    pub(super) fn snapshot(&self, storage: &Storage) -> Result<(ReadTransaction, State), Error> {
+    pub(super) fn snapshot(&self, storage: &Storage) -> Result<(Reading, State), Error> {
         // No commit can pass from next to current, nor a new one begin, while this lock is held.
         let states = self.0.read().expect("nobody panics with the states");
-        let transaction = storage.begin_read()?;
-        let row =
-            transaction.open_table(META)?.get(META_KEY)?.ok_or_else(|| Error::damaged("meta", "it is missing"))?;
+        let reading = storage.begin_read()?;
+        let row = reading
+            .transaction
+            .open_table(META)?
+            .get(META_KEY)?
+            .ok_or_else(|| Error::damaged("meta", "it is missing"))?;
         let meta = Meta::decode(row.value()).map_err(|why| Error::damaged("meta", why))?;
         let known = [Some(&states.current), states.next.as_ref()].into_iter().flatten();
         let state = known.into_iter().find(|state| state.meta == meta).cloned();
-        Ok((transaction, state.ok_or_else(|| Error::damaged("meta", "it is none that this process wrote"))?))
+        Ok((reading, state.ok_or_else(|| Error::damaged("meta", "it is none that this process wrote"))?))
     }
 
     /// Says what the file will be if the commit that follows succeeds.

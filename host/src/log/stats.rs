@@ -24,13 +24,22 @@ pub struct Stats {
     pub file_bytes: u64,
     /// What of it holds no data: free pages and the rests of pages that are not full.
     pub slack_bytes: u64,
+    /// How often the log was rewritten.
+    pub rewrites: u64,
+    /// Events that have no payload any more.
+    pub stubs: u64,
+    /// Events of which there are digests only.
+    pub folded: u64,
+    /// Bytes of payloads that are not there any more.
+    pub dropped_bytes: u64,
 }
 
 /// Blocks read to estimate how well they compress.
 const BLOCKS_SAMPLED: usize = 64;
 
 pub(super) fn collect(log: &Log) -> Result<Stats, Error> {
-    let (transaction, state) = log.snapshot()?;
+    let (reading, state) = log.snapshot()?;
+    let transaction = &reading.transaction;
     let blocks = transaction.open_table(BLOCKS)?;
     let (mut stored, mut raw) = (0u64, 0u64);
     for row in blocks.iter()?.take(BLOCKS_SAMPLED) {
@@ -45,6 +54,7 @@ pub(super) fn collect(log: &Log) -> Result<Stats, Error> {
     let tables = index_stats.iter().chain([&block_stats]);
     let used = tables.map(|table| table.stored_bytes()).sum::<u64>();
     let file_bytes = file_bytes(log)?;
+    let dropped = state.meta.dropped;
     Ok(Stats {
         events: state.meta.head.sequence.0,
         events_unindexed: state.meta.head.sequence.0 - state.meta.indexed.0,
@@ -55,11 +65,15 @@ pub(super) fn collect(log: &Log) -> Result<Stats, Error> {
         index_bytes: index_stats.iter().map(redb::TableStats::stored_bytes).sum(),
         file_bytes,
         slack_bytes: file_bytes.saturating_sub(used),
+        rewrites: dropped.rewrites,
+        stubs: dropped.stubs,
+        folded: dropped.folded,
+        dropped_bytes: dropped.bytes,
     })
 }
 
 /// What the file takes of the disk, its holes left out; 0 for a storage that is no file.
-fn file_bytes(log: &Log) -> Result<u64, Error> {
+pub(super) fn file_bytes(log: &Log) -> Result<u64, Error> {
     let Some(path) = &log.path else { return Ok(0) };
     let metadata = std::fs::metadata(path).map_err(|error| Error::Storage(Box::new(redb::Error::Io(error))))?;
     Ok(allocated(&metadata))

@@ -24,7 +24,7 @@ pub(super) const META_KEY: &str = "log";
 pub(super) const STORAGE_OVERHEAD_BYTES: usize = 64;
 
 /// The format that this file writes. A reader takes every earlier one; see FORMAT.md.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The log's own id: a UUIDv7, made when the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,12 +80,42 @@ pub(super) struct Meta {
     /// The runs hold all up to here; what follows is read from the blocks on opening.
     pub(super) indexed: Sequence,
     pub(super) next_run: u64,
+    pub(super) dropped: DroppedCounts,
+}
+
+/// What rewriting took out of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DroppedCounts {
+    /// How often the log was rewritten.
+    pub(super) rewrites: u64,
+    /// Events that have an envelope and no payload.
+    pub(super) stubs: u64,
+    /// Events of which there are digests only.
+    pub(super) folded: u64,
+    /// Payload bytes that are not there any more.
+    pub(super) bytes: u64,
+}
+
+impl DroppedCounts {
+    /// Adds what a block lacks.
+    pub(super) fn add(&mut self, more: Self) {
+        self.stubs += more.stubs;
+        self.folded += more.folded;
+        self.bytes += more.bytes;
+    }
 }
 
 impl Meta {
-    /// How often blocks other than the last were written anew, which this format does not do.
-    pub(super) fn rewrites(&self) -> u64 {
-        0
+    /// What is said of a log without events.
+    pub(super) fn empty(id: LogId) -> Self {
+        Self {
+            id,
+            head: Head::first(id),
+            tail: Sequence::ZERO,
+            indexed: Sequence::ZERO,
+            next_run: 1,
+            dropped: DroppedCounts::default(),
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -97,7 +127,10 @@ impl Meta {
         out.extend_from_slice(&self.head.chain.0);
         out.extend_from_slice(&self.tail.0.to_le_bytes());
         out.extend_from_slice(&self.indexed.0.to_le_bytes());
-        out.extend_from_slice(&self.next_run.to_le_bytes());
+        let DroppedCounts { rewrites, stubs, folded, bytes } = self.dropped;
+        for number in [self.next_run, rewrites, stubs, folded, bytes] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
         seal(&mut out);
         out
     }
@@ -109,7 +142,7 @@ impl Meta {
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(unseal(bytes)?);
-        input.u32()?;
+        let format = input.u32()?;
         let id = LogId(input.array()?);
         let sequence = Sequence(input.u64()?);
         let recorded_at = Timestamp::from_micros(input.u64()?.cast_signed());
@@ -123,6 +156,15 @@ impl Meta {
             tail: Sequence(input.u64()?),
             indexed: Sequence(input.u64()?),
             next_run: input.u64()?,
+            dropped: match format {
+                0..=1 => DroppedCounts::default(),
+                _ => DroppedCounts {
+                    rewrites: input.u64()?,
+                    stubs: input.u64()?,
+                    folded: input.u64()?,
+                    bytes: input.u64()?,
+                },
+            },
         };
         input.end()?;
         Ok(meta)
@@ -136,9 +178,10 @@ mod tests {
     #[test]
     fn meta_reads_back_and_a_flipped_bit_is_found() {
         let id = LogId([7; 16]);
-        let meta = Meta { id, head: Head::first(id), tail: Sequence(3), indexed: Sequence(2), next_run: 1 };
+        let dropped = DroppedCounts { rewrites: 4, stubs: 5, folded: 6, bytes: 7 };
+        let meta = Meta { tail: Sequence(3), indexed: Sequence(2), dropped, ..Meta::empty(id) };
         let mut bytes = meta.encode();
-        assert_eq!(bytes.len(), 4 + 16 + 8 + 8 + 32 + 24 + 16);
+        assert_eq!(bytes.len(), 4 + 16 + 8 + 8 + 32 + 56 + 16);
         assert_eq!(Meta::decode(&bytes), Ok(meta));
         bytes[50] ^= 1;
         assert_eq!(Meta::decode(&bytes), Err(Malformed("its checksum differs")));

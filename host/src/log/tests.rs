@@ -1,6 +1,7 @@
 //! Tests of the floor as a whole.
 
 mod append;
+mod archive;
 mod crash;
 mod damage;
 mod faulty;
@@ -8,6 +9,7 @@ mod fixture;
 mod full;
 mod model;
 mod rebuild;
+mod rewrite;
 mod tree;
 
 use super::*;

@@ -6,6 +6,7 @@
 
 pub(super) mod recompute;
 pub(super) mod roots;
+pub(super) mod subtree;
 
 use crate::event::{Digest, Sequence};
 
@@ -39,6 +40,7 @@ fn root(leaves: &[Digest]) -> Digest {
 }
 
 /// The digests beside the way from a leaf to the root, the lowest first.
+#[cfg(test)]
 fn path(leaves: &[Digest], index: usize, out: &mut Vec<Digest>) {
     if leaves.len() < 2 {
         return;

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::index::Key;
 use super::index::run::{Cursor, Kind, Run};
 use super::reader::Reader;
-use super::tables::Head;
+use super::tables::{DroppedCounts, Head};
 use super::walk::{BlockWalk, Indexed};
 use crate::event::{Digest, Sequence, Version};
 
@@ -16,6 +16,10 @@ pub struct Verified {
     pub events: u64,
     pub blocks: u64,
     pub chain: Digest,
+    /// Events without payload.
+    pub stubs: u64,
+    /// Events of which there are digests only: nothing of theirs but their number and their index can be verified.
+    pub folded: u64,
 }
 
 /// Events whose index entries are looked up together: sorted, each page of a run is then read about once.
@@ -44,9 +48,18 @@ pub(super) fn verify(reader: &Reader, progress: &mut dyn FnMut(Sequence)) -> Res
         let why = format!("blocks end at sequence {} with {}", last.sequence, last.chain);
         return Err(Error::damaged(format!("the head (sequence {}, {})", head.sequence, head.chain), why));
     }
+    let (found, said) = (walk.walked.dropped, reader.dropped);
+    if found != (DroppedCounts { rewrites: 0, ..said }) {
+        let why = format!(
+            "it says {} without payload, {} folded and {} bytes dropped; there are {}, {} and {}",
+            said.stubs, said.folded, said.bytes, found.stubs, found.folded, found.bytes
+        );
+        return Err(Error::damaged("the meta row", why));
+    }
     count_entries(reader)?;
     progress(last.sequence);
-    Ok(Verified { events: last.sequence.0, blocks: walk.blocks, chain: last.chain })
+    let DroppedCounts { stubs, folded, .. } = found;
+    Ok(Verified { events: last.sequence.0, blocks: walk.blocks, chain: last.chain, stubs, folded })
 }
 
 struct Walk<'a> {

@@ -7,7 +7,7 @@ use std::thread;
 use redb::WriteTransaction;
 
 use super::Log;
-use super::block::{self, BODY_BYTES_MAX, Codec, Header, Names};
+use super::block::{BODY_BYTES_MAX, Codec};
 use super::error::Error;
 use super::file::guarded;
 use super::index::Key;
@@ -15,18 +15,18 @@ use super::index::memtable::Memtable;
 use super::index::merge::{self, Target};
 use super::index::run::{Run, Tables};
 use super::index::snapshot::Runs;
-use super::record::put_record;
 use super::state::State;
 use super::tables::{BLOCKS, Head, META, META_KEY, Meta, STORAGE_OVERHEAD_BYTES};
-use crate::event::{self, Digest, Sequence, Timestamp, Version};
+use super::tail::{Encoded, Tail};
+use crate::event::{Digest, Timestamp, Version};
 
 /// How full blocks are compressed. On flight records zstd takes 48 bytes an event and scans 3.0 million a second and core,
 /// LZ4 73 and 5.5: with LZ4 a log passes a third of its NDJSON.
-const CODEC: Codec = Codec::Zstd;
+pub(super) const CODEC: Codec = Codec::Zstd;
 /// From here on a second thread that compresses is worth its start (some 20 µs).
 const PARALLEL_BYTES_MIN: usize = 256 << 10;
 /// What a block is expected to shrink to before any was seen, in thousandths.
-const SHRINKS_TO_AT_FIRST: usize = 300;
+pub(super) const SHRINKS_TO_AT_FIRST: usize = 300;
 
 /// Makes a transaction one that, committed, leaves a file which opens at once even after a crash.
 ///
@@ -59,56 +59,6 @@ pub(super) struct Writer {
     shrinks_to: usize,
 }
 
-/// The last block, not full yet.
-#[derive(Clone, Debug)]
-pub(super) struct Tail {
-    pub(super) header: Header,
-    pub(super) ends: Vec<u32>,
-    pub(super) records: Vec<u8>,
-}
-
-impl Tail {
-    fn new(first: Sequence, recorded_at: Timestamp, chain: Digest) -> Self {
-        let header = Header {
-            first,
-            count: 0,
-            first_recorded_at: recorded_at,
-            last_recorded_at: recorded_at,
-            chain_before: chain,
-            chain_after: chain,
-            event_types: Names::default(),
-            categories: Names::default(),
-        };
-        Self { header, ends: Vec::new(), records: Vec::new() }
-    }
-
-    fn raw_bytes(&self) -> usize {
-        self.ends.len() * 4 + self.records.len()
-    }
-
-    fn push(&mut self, bytes: &[u8], event: &Pending, chain: Digest) {
-        put_record(&mut self.records, &bytes[event.envelope.clone()], &bytes[event.payload.clone()]);
-        self.ends.push(self.records.len() as u32);
-        self.header.count += 1;
-        self.header.last_recorded_at = event.recorded_at;
-        self.header.chain_after = chain;
-        let head = event::Head::decode(&bytes[event.envelope.clone()]).expect("it was encoded just now");
-        self.header.add_names(head.event_type, head.stream);
-    }
-
-    fn encode(&self, codec: Codec) -> Encoded {
-        let bytes = block::encode(&self.header, &self.ends, &self.records, codec);
-        Encoded { first: self.header.first, raw_bytes: self.raw_bytes(), bytes }
-    }
-}
-
-/// A block as it goes into the file.
-struct Encoded {
-    first: Sequence,
-    raw_bytes: usize,
-    bytes: Vec<u8>,
-}
-
 /// The blocks of one commit and where the log then ends.
 struct Built {
     sealed: Vec<Encoded>,
@@ -119,6 +69,11 @@ struct Built {
 impl Writer {
     pub(super) fn new(tail: Option<Tail>, unindexed_bytes: usize) -> Self {
         Self { tail, unindexed_bytes, shrinks_to: SHRINKS_TO_AT_FIRST }
+    }
+
+    /// Goes on behind a log that was rewritten, all of which is indexed.
+    pub(super) fn go_on_behind(&mut self, tail: Option<Tail>) {
+        (self.tail, self.unindexed_bytes) = (tail, 0);
     }
 
     /// Writes these events in one durable transaction. On an error all is as it was.
@@ -169,23 +124,30 @@ impl Writer {
         })
     }
 
-    /// How large a body may be so that the block, compressed, just fits the storage's pages.
-    ///
-    /// The storage rounds a value up to 4 KiB by powers of two: 17 KiB would take 32.
     fn body_bytes_max(&self) -> usize {
-        let fits = [32 << 10, 16 << 10, 8 << 10].into_iter().map(|page_bytes: usize| {
-            let stored = page_bytes - STORAGE_OVERHEAD_BYTES - 512;
-            stored * 960 / self.shrinks_to.max(1)
-        });
-        fits.into_iter().find(|raw| *raw <= BODY_BYTES_MAX).unwrap_or(BODY_BYTES_MAX)
+        body_bytes_max(self.shrinks_to)
     }
 
     fn learn(&mut self, sealed: &[Encoded]) {
-        for block in sealed {
-            let shrank_to = block.bytes.len() * 1000 / block.raw_bytes.max(1);
-            self.shrinks_to = (self.shrinks_to * 7 + shrank_to) / 8;
-        }
+        sealed.iter().for_each(|block| self.shrinks_to = learned(self.shrinks_to, block));
     }
+}
+
+/// What full blocks shrink to, in thousandths, when one more is known.
+pub(super) fn learned(shrinks_to: usize, block: &Encoded) -> usize {
+    let shrank_to = block.bytes.len() * 1000 / block.raw_bytes.max(1);
+    (shrinks_to * 7 + shrank_to) / 8
+}
+
+/// How large a body may be so that the block, compressed to so many thousandths, just fits the storage's pages.
+///
+/// The storage rounds a value up to 4 KiB by powers of two: 17 KiB would take 32.
+pub(super) fn body_bytes_max(shrinks_to: usize) -> usize {
+    let fits = [32 << 10, 16 << 10, 8 << 10].into_iter().map(|page_bytes: usize| {
+        let stored = page_bytes - STORAGE_OVERHEAD_BYTES - 512;
+        stored * 960 / shrinks_to.max(1)
+    });
+    fits.into_iter().find(|raw| *raw <= BODY_BYTES_MAX).unwrap_or(BODY_BYTES_MAX)
 }
 
 fn push_all(memtable: &RwLock<Memtable>, events: &[Pending]) {
@@ -206,7 +168,7 @@ fn fill(
     let mut link = Vec::with_capacity(512);
     for event in events {
         let record_bytes = event.envelope.len() + event.payload.len() + 10;
-        if tail.header.count > 0 && tail.raw_bytes() + record_bytes > body_bytes_max {
+        if !tail.is_empty() && tail.raw_bytes() + record_bytes > body_bytes_max {
             let next = Tail::new(head.sequence.next(), event.recorded_at, head.chain);
             full(std::mem::replace(&mut tail, next));
         }
@@ -215,7 +177,7 @@ fn fill(
             recorded_at: event.recorded_at,
             chain: chain(&mut link, head.chain, event.digest, &bytes[event.envelope.clone()]),
         };
-        tail.push(bytes, event, head.chain);
+        tail.push(&bytes[event.envelope.clone()], &bytes[event.payload.clone()], head);
     }
     (tail, head)
 }

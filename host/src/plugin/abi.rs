@@ -104,6 +104,11 @@ impl Rows<'_> {
     }
 }
 
+/// The payload of an event that a plugin is handed, which is never one whose payload was dropped.
+pub(super) fn whole<'a>(event: &EventRef<'a>) -> &'a [u8] {
+    event.payload().expect("plugins are handed whole events only")
+}
+
 /// A payload as a plugin gets it.
 pub(super) enum FedPayload<'a> {
     Cbor(&'a [u8]),
@@ -116,7 +121,7 @@ impl<'a> Feed<'a> {
             let event = self.events.event(self.rows.row(index));
             let payload = match &self.json {
                 Some(texts) => FedPayload::Json(&texts[index]),
-                None => FedPayload::Cbor(event.payload),
+                None => FedPayload::Cbor(whole(&event)),
             };
             (event, payload)
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasmtime::component::InstancePre;
 
-use super::abi::{Abi, Feed, Lifted, ProjectionExports, Rows, Running, UpcasterExports};
+use super::abi::{Abi, Feed, Lifted, ProjectionExports, Rows, Running, UpcasterExports, whole};
 use super::bill;
 use super::failure::{Phase, classify};
 use super::host::{Fold, Host};
@@ -336,7 +336,7 @@ impl Core {
             PayloadEncoding::Json => {
                 let texts = Feed::events_of(events, &rows).map(|event| {
                     // Stored payloads are valid, so this is damage and none of the plugin's doing.
-                    cbor::to_json(event.payload).map_err(|error| {
+                    cbor::to_json(whole(&event)).map_err(|error| {
                         let message = format!("the payload at sequence {} is not valid: {error}", event.sequence);
                         Failure::from(Mishap::Host { message })
                     })

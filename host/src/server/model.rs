@@ -20,7 +20,8 @@ pub use contents::{Contents, CustomSections, Dependency, Extent, Import, Module,
 pub use cost::{CostlyEvent, Costs, Explained, Quota};
 pub use entry::{AsOf, Entry, KeyHistory, KeyValue, Ran, StatePage};
 pub use event::{
-    Appended, BadLine, Event, EventPage, Imported, Log, Placed, StreamExpectation, StreamPage, VerifiedLog,
+    Appended, BadLine, DroppedPayload, Event, EventPage, Imported, Log, Placed, StreamExpectation, StreamPage,
+    VerifiedLog,
 };
 pub use faults::{
     Action, DebugFailure, DebugOutcome, Debugged, DebuggedEvent, QuarantinePage, QuarantinedStream, StateAccess,

@@ -204,6 +204,8 @@ impl From<&Error> for Problem {
             | Error::TraceStopped { sequence, .. }
             | Error::CheckStopped { sequence, .. }
             | Error::UnknownEvent { sequence, .. }
+            | Error::EventFolded { sequence }
+            | Error::PayloadDropped { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
             _ => problem,
@@ -257,7 +259,9 @@ fn code_of(error: &Error) -> Code {
         E::OtherBackup(_) => Code::OtherBackup,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
-        E::UnknownEvent { .. } | E::BeyondHead { .. } => Code::UnknownEvent,
+        E::UnknownEvent { .. } | E::BeyondHead { .. } | E::EventFolded { .. } | E::PayloadDropped { .. } => {
+            Code::UnknownEvent
+        }
         E::UnknownIdentity { .. } => Code::UnknownIdentity,
         E::UnknownSnapshot { .. } => Code::UnknownSnapshot,
         E::Document(_) => Code::InvalidReceipt,
@@ -277,8 +281,10 @@ fn code_of(error: &Error) -> Code {
 
 fn of_log(error: &LogError) -> Code {
     match error {
-        LogError::NotALog { .. } | LogError::Damaged { .. } => Code::Damaged,
+        LogError::NotALog { .. } | LogError::Damaged { .. } | LogError::Archive { .. } => Code::Damaged,
         LogError::InUse { .. } => Code::Busy,
-        LogError::NewerFormat { .. } | LogError::Storage(_) => Code::Internal,
+        LogError::InFolded { .. } => Code::UnknownEvent,
+        LogError::NoRoom { .. } => Code::DiskFull,
+        LogError::NewerFormat { .. } | LogError::NoFile | LogError::Storage(_) => Code::Internal,
     }
 }

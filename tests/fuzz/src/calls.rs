@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use polyfold::cbor;
 use polyfold::event::{
-    Batch, Digest, Envelope, EventId, EventType, NewEvent, Sequence, StreamName, Timestamp, Version,
+    Batch, Digest, Envelope, EventId, EventType, NewEvent, Sequence, Stored, StreamName, Timestamp, Version,
 };
 use polyfold::plugin::{Call, Failure, Limits, Mishap, Outcome, Plugin, Projection, Sandbox, StateAccess, StateError};
 use polyfold::state::Overlay;
@@ -72,7 +72,9 @@ fn batch(programs: &[&[u8]]) -> Batch {
         bytes.extend_from_slice(event.payload.as_bytes());
         let all = bytes.len();
         let buffer = batch.add_buffer(bytes.into());
-        batch.push_stored(buffer, 0..envelope_bytes, envelope_bytes..all, |_| true).expect("it was just written");
+        batch
+            .push_stored(buffer, 0..envelope_bytes, Stored::Whole(envelope_bytes..all), |_| true)
+            .expect("it was just written");
     }
     batch
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use polyfold::cbor;
 use polyfold::engine::{BadLine, Engine, Options, Watch, event_from_json, event_to_json};
-use polyfold::event::{Batch, Envelope, Head, NewEvent, Sequence, Timestamp, Version};
+use polyfold::event::{Batch, Envelope, Head, NewEvent, Sequence, Stored, Timestamp, Version};
 
 /// Any bytes as the lines of an import.
 pub fn run(data: &[u8]) {
@@ -64,7 +64,7 @@ fn check_export(event: &NewEvent, mut bytes: Vec<u8>) {
     bytes.extend_from_slice(event.payload.as_bytes());
     let (mut batch, all) = (Batch::new(), bytes.len());
     let buffer = batch.add_buffer(Arc::from(bytes));
-    let pushed = batch.push_stored(buffer, 0..envelope_bytes, envelope_bytes..all, |_| true);
+    let pushed = batch.push_stored(buffer, 0..envelope_bytes, Stored::Whole(envelope_bytes..all), |_| true);
     assert_eq!(pushed, Ok(true));
     let line = event_to_json(batch.event(0)).expect("an event can be exported");
     assert!(!line.contains('\n'), "{line}");

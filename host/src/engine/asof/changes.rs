@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::Waiting;
 use super::fold::feed;
-use crate::engine::portion::Portion;
+use crate::engine::portion::{LeftOut, Portion};
 use crate::engine::quarantine::Quarantine;
 use crate::engine::{Deployment, Engine, Error, Sizing};
 use crate::event::{Digest, Filter, Sequence, Timestamp};
@@ -91,7 +91,13 @@ impl Engine {
     fn described(&self, (sequence, value): (Sequence, Option<Vec<u8>>)) -> Result<KeyValue, Error> {
         let query = Query { from: sequence, to: Some(sequence), filter: Filter::all() };
         let page = self.log().reader()?.read(&query, 1, 1)?;
-        let event = page.batch.find(sequence).ok_or(Error::UnknownEvent { sequence, head: page.next.previous() })?;
+        let Some(event) = page.batch.find(sequence) else {
+            let head = page.next.previous();
+            return Err(match page.folded.is_empty() {
+                true => Error::UnknownEvent { sequence, head },
+                false => Error::EventFolded { sequence },
+            });
+        };
         let (stream, event_type) = (event.stream.to_owned(), event.event_type.to_owned());
         Ok(KeyValue { sequence, recorded_at: event.recorded_at, stream, event_type, value })
     }
@@ -174,12 +180,13 @@ impl Search<'_> {
 fn one_by_one(portion: &Portion) -> Vec<Portion> {
     let each = (0..portion.batch.len()).map(|at| {
         let batch = Arc::new(portion.batch.slice(at..at + 1));
-        Portion { through: batch.event(0).sequence, batch, failed: None }
+        Portion { through: batch.event(0).sequence, batch, failed: None, dropped: LeftOut::default() }
     });
     let failed = portion.failed.clone().map(|failed| Portion {
         through: failed.sequence,
         batch: Arc::default(),
         failed: Some(failed),
+        dropped: LeftOut::default(),
     });
     each.chain(failed).collect()
 }

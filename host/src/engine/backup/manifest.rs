@@ -200,6 +200,8 @@ pub(super) fn seal<T: Serialize>(content: &T) -> Vec<u8> {
 }
 
 /// The file that says whose backup it is, and the folders; all files but those of generations are named by their digest.
+/// The file that has what the log's index has of folded events.
+pub(super) const FOLDED: &str = "folded-events";
 pub(super) const MARK: &str = "backup.json";
 pub(super) const GENERATIONS: &str = "generations";
 pub(super) const BLOCKS: &str = "blocks";

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod files;
+mod folded;
 mod states;
 mod work;
 
@@ -12,7 +13,7 @@ use work::{Work, check_empty};
 
 use super::BackupError;
 use super::base::{generation, generations, log_id};
-use super::manifest::{FILES, Generation, PLUGINS};
+use super::manifest::{FILES, FOLDED, Generation, PLUGINS};
 use super::place::Place;
 use crate::event::{Sequence, Timestamp};
 use crate::log::Cut;
@@ -86,7 +87,7 @@ impl Restore<'_> {
         let last = self.last(&generation);
         let watch = &mut |reached| watch(reached, last);
         let head = blocks::restore(&place, &generation, (&work.inner, cut), watch)?;
-        for file in &generation.files {
+        for file in generation.files.iter().filter(|file| file.name != FOLDED) {
             self.file(&place, &file.name, &file.digest, &work.inner)?;
         }
         for plugin in &generation.plugins {

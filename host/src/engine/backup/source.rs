@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use super::frame::{
     BackupRequest, Begin, End, FORMAT, Frame, KnownSnapshots, KnownState, LogBegins, Sent, Whole, put_block,
 };
+use super::manifest::FOLDED;
 use crate::engine::{Deployment, Engine, Error, Projection, sealed};
 use crate::event::{Digest, Sequence};
 use crate::log;
@@ -60,7 +61,12 @@ impl Engine {
                 format!("it ends at sequence {sequence}, the log at {head}: the log lost events, or is an older copy");
             return Err(Error::OtherBackup(why));
         }
-        if reader.chain_at(sequence)?.to_string() != since.chain_head {
+        let chain = match reader.chain_at(sequence) {
+            // Behind folded events nothing tells; the log was rewritten since, and all of it is sent.
+            Err(log::Error::InFolded { .. }) => return Ok(()),
+            chain => chain?,
+        };
+        if chain.to_string() != since.chain_head {
             let why =
                 format!("the events up to {sequence} are not those in the log: it is of another history of the log");
             return Err(Error::OtherBackup(why));
@@ -206,6 +212,7 @@ impl Source<'_> {
         let reader = self.engine.log().reader()?;
         let head = reader.head();
         let (rewrites, from) = (reader.rewrites(), self.from(&reader)?);
+        self.folded(&reader, out)?;
         let recorded_at = (head.sequence > Sequence::ZERO).then(|| head.recorded_at.to_string());
         let (sequence, chain_head) = (head.sequence.0, head.chain.to_string());
         out.frame(&Frame::Log(LogBegins { sequence, recorded_at, chain_head, rewrites, from: from.0 }))?;
@@ -215,6 +222,30 @@ impl Source<'_> {
             blocks += 1;
         }
         out.frame(&Frame::End(End { blocks }))
+    }
+
+    /// What the log's index has of folded events, which its blocks do not tell: 48 bytes of each, in a file of its own.
+    fn folded(&self, reader: &log::Reader, out: &mut Out<'_>) -> Result<(), Stop> {
+        let (mut hasher, mut bytes, mut piece) = (blake3::Hasher::new(), 0, Vec::with_capacity(PIECE_BYTES));
+        let mut put = |piece: &mut Vec<u8>, out: &mut Out<'_>| {
+            if bytes == 0 {
+                out.frame(&Frame::File(Sent::File { name: FOLDED.to_owned() }))?;
+            }
+            hasher.update(piece);
+            bytes += piece.len() as u64;
+            out.frame(&Frame::Piece(std::mem::take(piece).into()))
+        };
+        reader.folded_events::<Stop>(&mut |event| {
+            piece.extend_from_slice(&event.to_bytes());
+            if piece.len() >= PIECE_BYTES - log::FoldedEvent::BYTES { put(&mut piece, out) } else { Ok(()) }
+        })?;
+        if !piece.is_empty() {
+            put(&mut piece, out)?;
+        }
+        if bytes == 0 {
+            return Ok(());
+        }
+        out.frame(&Frame::Whole(Whole { digest: hasher.finalize().to_hex().to_string(), bytes }))
     }
 
     /// The first block that the client may not have. Whatever is rewritten meanwhile is sent with the next backup.

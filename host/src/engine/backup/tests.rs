@@ -1,6 +1,7 @@
 //! Backups of real directories, written, broken off, damaged and restored.
 
 mod damage;
+mod folded;
 mod retention;
 mod runs;
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::document::{VERSION, hex};
 use super::{Document, LogReceipt, ProvedEntry, ProvedEvent, ProvedValue, Receipt, StateReceipt, faults_digest};
 use crate::engine::{Deployment, Engine, Error, Snapshot};
-use crate::event::{Digest, Filter, Sequence, Timestamp};
+use crate::event::{Dropped, EventRef, Filter, Sequence, Stored, Timestamp};
 use crate::log::Query;
 
 impl Engine {
@@ -42,30 +42,31 @@ impl Engine {
             event_root: self.log().event_root(head.sequence)?,
             made_at: made_at.to_string(),
         });
-        let event = self.with_event(sequence, |envelope, payload| ProvedEvent {
-            sequence: sequence.0,
-            envelope: STANDARD.encode(envelope),
-            payload_digest: Digest::of(payload),
-            payload: with_payload.then(|| STANDARD.encode(payload)),
-            path: Vec::new(),
-        })?;
+        let event = self.with_event(sequence, |event| {
+            let payload = match event.payload {
+                _ if !with_payload => None,
+                Stored::Whole(payload) => Some(STANDARD.encode(payload)),
+                Stored::Dropped(Dropped { why, .. }) => return Err(Error::PayloadDropped { sequence, why }),
+            };
+            let envelope = STANDARD.encode(event.envelope_bytes());
+            let (payload_digest, path) = (event.payload.digest(), Vec::new());
+            Ok(ProvedEvent { sequence: sequence.0, envelope, payload_digest, payload, path })
+        })??;
         let path = self.log().prove_event(sequence, head.sequence)?.path;
         Ok(self.sign(&receipt)?.with_event(ProvedEvent { path, ..event }))
     }
 
     /// The stream of an event.
     pub fn stream_of(&self, sequence: Sequence) -> Result<String, Error> {
-        self.with_event(sequence, |envelope, _| {
-            crate::event::Head::decode(envelope).map(|head| head.stream.to_owned())
-        })?
-        .map_err(|source| Error::Envelope { sequence, source })
+        self.with_event(sequence, |event| event.stream.to_owned())
     }
 
-    fn with_event<T>(&self, sequence: Sequence, read: impl FnOnce(&[u8], &[u8]) -> T) -> Result<T, Error> {
+    fn with_event<T>(&self, sequence: Sequence, read: impl FnOnce(EventRef<'_>) -> T) -> Result<T, Error> {
         let query = Query { from: sequence, to: Some(sequence), filter: Filter::all() };
         let page = self.log().reader()?.read(&query, 1, 1)?;
         match page.batch.find(sequence) {
-            Some(event) => Ok(read(event.envelope_bytes(), event.payload)),
+            Some(event) => Ok(read(event)),
+            None if !page.folded.is_empty() => Err(Error::EventFolded { sequence }),
             None => Err(Error::UnknownEvent { sequence, head: self.log().head().sequence }),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::event::{Batch, DecodeError, Envelope, EventRef, Head};
+use crate::event::{Batch, DecodeError, Envelope, EventRef, Head, Stored};
 
 /// As large as a read of the log: each buffer of a batch holds about so much.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -57,7 +57,8 @@ impl TraceBatch {
             stream: event.stream,
             event_type: event.event_type,
         };
-        self.push(&Envelope { head, ..event.envelope()? }, event.payload);
+        let payload = event.payload().expect("a projection is handed whole events only");
+        self.push(&Envelope { head, ..event.envelope()? }, payload);
         Ok(())
     }
 
@@ -69,7 +70,7 @@ impl TraceBatch {
     fn flush(&mut self) {
         let buffer = self.batch.add_buffer(std::mem::take(&mut self.buffer).into());
         for (envelope, payload) in self.places.drain(..) {
-            let pushed = self.batch.push_stored(buffer, envelope, payload, |_| true);
+            let pushed = self.batch.push_stored(buffer, envelope, Stored::Whole(payload), |_| true);
             pushed.expect("what was encoded can be decoded");
         }
     }

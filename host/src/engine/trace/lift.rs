@@ -66,7 +66,7 @@ impl Lifting {
                     made: Ok(Shape {
                         event_type: event.event_type.to_owned(),
                         schema_version: event.schema_version,
-                        payload: event.payload.to_vec(),
+                        payload: event.payload().expect("upcasters are handed whole events only").to_vec(),
                     }),
                 }));
                 start += lifted.batch.len();

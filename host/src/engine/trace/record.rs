@@ -143,7 +143,8 @@ impl Taken {
     }
 
     fn all<'a>(&mut self, events: impl Iterator<Item = EventRef<'a>>) -> Result<(), Error> {
-        for event in events {
+        // What is not there any more was handed to nobody, or will not be again.
+        for event in events.filter(|event| event.payload().is_some()) {
             if self.is_full() {
                 return Ok(());
             }

@@ -1,5 +1,6 @@
 //! A run: the index of a contiguous range of events, sorted by key, written once.
 
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use redb::{ReadOnlyTable, Table};
@@ -81,6 +82,16 @@ impl Info {
     /// The key of the page that starts with that entry.
     pub(in crate::log) fn page_key(&self, key: Key, version: Version) -> [u8; 32] {
         page_key(self.number, key, version)
+    }
+
+    /// The keys that its pages can have.
+    pub(in crate::log) fn pages(&self) -> RangeInclusive<[u8; 32]> {
+        self.page_key(Key(0), Version(0))..=self.page_key(Key(u128::MAX), Version(u64::MAX))
+    }
+
+    /// The keys that the pieces of its filter can have.
+    pub(in crate::log) fn pieces(&self) -> RangeInclusive<[u8; 12]> {
+        piece_key(self.number, 0)..=piece_key(self.number, u32::MAX as usize)
     }
 }
 
@@ -365,8 +376,7 @@ pub(in crate::log) fn remove(
     filters: &mut Table<'_, [u8; 12], &'static [u8]>,
     info: &Info,
 ) -> Result<(), Error> {
-    let all = info.page_key(Key(0), Version(0))..=info.page_key(Key(u128::MAX), Version(u64::MAX));
-    pages.retain_in(all, |_, _| false)?;
-    filters.retain_in(piece_key(info.number, 0)..=piece_key(info.number, u32::MAX as usize), |_, _| false)?;
+    pages.retain_in(info.pages(), |_, _| false)?;
+    filters.retain_in(info.pieces(), |_, _| false)?;
     Ok(())
 }

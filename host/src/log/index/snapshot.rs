@@ -113,6 +113,23 @@ impl Snapshot {
         Ok(places)
     }
 
+    /// Which version of that stream the event with that sequence is; none if it is of another stream.
+    pub(in crate::log) fn version_at(&self, stream: Key, sequence: Sequence) -> Result<Option<Version>, Error> {
+        let version_in = |entry: StreamEntry| {
+            let index = entry.sequences.binary_search(&sequence).ok()?;
+            Some(Version(entry.first_version.0 + index as u64))
+        };
+        let mut found = None;
+        for run in self.runs.streams.iter().filter(|run| (run.info.first..=run.info.last).contains(&sequence)) {
+            scan_stream(run, &self.tables, stream, Version::FIRST, &mut |entry| {
+                found = found.or(version_in(entry));
+                found.is_none()
+            })?;
+        }
+        let newest = || self.with_memtable(|memtable| memtable.stream(stream, Version::FIRST, self.head));
+        Ok(found.or_else(|| newest().and_then(version_in)))
+    }
+
     fn with_memtable<T>(&self, read: impl FnOnce(&Memtable) -> T) -> T {
         read(&self.memtable.read().expect("nobody panics with the memtable"))
     }

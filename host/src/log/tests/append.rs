@@ -24,7 +24,7 @@ fn events_get_the_next_sequences_and_versions() {
     let reader = log.reader().unwrap();
     assert_eq!(read_all(&reader, Sequence::FIRST, &Filter::all()), [1, 2, 3]);
     let stream = reader.read_stream(&StreamName::new("a/1").unwrap(), Version(1), 10, 1000).unwrap();
-    let payloads: Vec<&[u8]> = stream.iter().map(|event| event.payload).collect();
+    let payloads: Vec<&[u8]> = stream.iter().map(|event| event.payload().unwrap()).collect();
     assert_eq!(payloads, [b"x", b"z"]);
     assert_eq!(verify(&log).unwrap().events, 3);
 }

@@ -103,11 +103,11 @@ fn a_newer_format_is_refused_with_the_way_out() {
     let (_folder, path, _) = clean();
     let database = redb::Database::open(&path).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(tables::META).unwrap().insert(tables::META_KEY, b"\x02\0\0\0later".as_slice()).unwrap();
+    transaction.open_table(tables::META).unwrap().insert(tables::META_KEY, b"\x03\0\0\0later".as_slice()).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let error = Log::open(&path, &small()).unwrap_err().to_string();
-    assert!(error.ends_with("has log format 2, this polyfold reads up to 1; use a newer polyfold"), "{error}");
+    assert!(error.ends_with("has log format 3, this polyfold reads up to 2; use a newer polyfold"), "{error}");
 }
 
 #[test]

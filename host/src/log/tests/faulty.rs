@@ -42,7 +42,7 @@ fn run(disk: &FaultyDisk) -> Log {
         assert_eq!(head.0, number as u64 * 3 + 3);
         // A read may fail once, too.
         let query = Query { from: head, to: None, filter: Filter::all() };
-        let read = || log.reader()?.read(&query, 1, 0).map(|page| page.batch.event(0).payload.to_vec());
+        let read = || log.reader()?.read(&query, 1, 0).map(|page| page.batch.event(0).payload().unwrap().to_vec());
         assert_eq!((0..TRIES).find_map(|_| read().ok()), Some(vec![number as u8; 2000]));
         if number % 4 == 3 {
             drop(log.settle());

@@ -59,7 +59,7 @@ fn a_full_disk_refuses_appends_while_reads_go_on_until_there_is_room() {
         // A reader of before gets what it would have read, or an error.
         if let Ok(page) = before.read(&Query { from: Sequence(150), to: None, filter: Filter::all() }, 1, 0) {
             assert_eq!(page.batch.event(0).sequence, Sequence(150));
-            assert_eq!(page.batch.event(0).payload, vec![14; 1000]);
+            assert_eq!(page.batch.event(0).payload().unwrap(), vec![14; 1000]);
         }
         drop((before, log));
         let log = Log::open_with_backend(disk, &small()).unwrap();
@@ -77,7 +77,7 @@ fn a_file_is_opened_anew_while_it_is_read() {
     log.reopen_after(&error, &mut log.lock_writer());
     check(&log, 100);
     let page = reader.read(&Query { from: Sequence(50), to: None, filter: Filter::all() }, 1, 0);
-    assert!(page.is_err() || page.unwrap().batch.event(0).payload == vec![4; 1000]);
+    assert!(page.is_err() || page.unwrap().batch.event(0).payload().unwrap() == vec![4; 1000]);
     append(&log, append_of(10), time(0)).unwrap();
     check(&log, 110);
 }

@@ -28,10 +28,10 @@ fn blocks(log: &Log) -> Vec<Vec<u8>> {
 
 fn rebuilt(log: &Log, folder: &tempfile::TempDir, cut: Cut) -> Log {
     let path = folder.path().join(format!("{}.redb", fastrand::u64(..)));
-    let mut rebuild = Rebuild::begin(&path, log.id(), &small()).unwrap();
+    let mut rebuild = Rebuild::begin(&path, log.id(), 0, &small()).unwrap();
     for some in blocks(log).chunks(3) {
         let batch = BlockBatch::verified(some.to_vec(), cut).unwrap();
-        rebuild.add(batch.blocks).unwrap();
+        rebuild.add(batch.blocks, &mut no_folded).unwrap();
         if batch.is_last {
             break;
         }
@@ -40,6 +40,10 @@ fn rebuilt(log: &Log, folder: &tempfile::TempDir, cut: Cut) -> Log {
     let log = Log::open(&path, &small()).unwrap();
     assert_eq!(log.head(), head);
     log
+}
+
+fn no_folded() -> Result<Option<FoldedEvent>, Error> {
+    Ok(None)
 }
 
 #[test]
@@ -102,10 +106,10 @@ fn blocks_that_are_damaged_or_do_not_follow_are_refused() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         BlockBatch::verified(vec![flipped], Cut::Nowhere).unwrap_err();
     }
-    let mut rebuild = Rebuild::begin(&folder.path().join("log.redb"), log.id(), &small()).unwrap();
+    let mut rebuild = Rebuild::begin(&folder.path().join("log.redb"), log.id(), 0, &small()).unwrap();
     let ready = |index: usize| BlockBatch::verified(vec![whole[index].clone()], Cut::Nowhere).unwrap().blocks;
-    rebuild.add(ready(0)).unwrap();
-    let refused = rebuild.add(ready(2)).unwrap_err().to_string();
+    rebuild.add(ready(0), &mut no_folded).unwrap();
+    let refused = rebuild.add(ready(2), &mut no_folded).unwrap_err().to_string();
     assert!(refused.contains("does not follow sequence"), "{refused}");
-    rebuild.add(ready(1)).unwrap();
+    rebuild.add(ready(1), &mut no_folded).unwrap();
 }

@@ -1,9 +1,11 @@
-//! Chain head and event root from nothing but the events' bytes: what nobody's word is taken for.
+//! Chain head and event root from nothing but the events' bytes: what nobody's word is taken for. Of events whose payloads
+//! were dropped it takes the digests that were left in their place.
 
-use super::{event_leaf, node, root};
+use super::event_leaf;
+use super::subtree::{Subtree, Subtrees};
 use crate::event::{Digest, Sequence};
 use crate::log::error::Error;
-use crate::log::reader::Reader;
+use crate::log::reader::{Item, Reader, in_folded};
 use crate::log::tables::Head;
 use crate::log::writer::chain;
 
@@ -26,7 +28,7 @@ pub(in crate::log) fn recompute(
     at: Sequence,
     progress: &mut dyn FnMut(Sequence),
 ) -> Result<Recomputed, Error> {
-    let (mut head, mut frontier, mut link) = (Head::first(reader.id).chain, Frontier::default(), Vec::new());
+    let (mut head, mut subtrees, mut link) = (Head::first(reader.id).chain, Subtrees::default(), Vec::new());
     let mut blocks = reader.blocks();
     let mut next = Sequence::FIRST;
     while next <= at {
@@ -35,59 +37,29 @@ pub(in crate::log) fn recompute(
         if header.first != next || header.chain_before != head {
             return Err(differs("it does not follow the block before it"));
         }
-        for sequence in next.0..=header.last().min(at).0 {
-            let (envelope, payload) = blocks.event(Sequence(sequence))?;
-            let payload = Digest::of(payload);
-            head = chain(&mut link, head, payload, envelope);
-            frontier.push(event_leaf(payload, envelope));
-            if sequence.is_multiple_of(PROGRESS_EVENTS) {
-                progress(Sequence(sequence));
+        while next <= header.last().min(at) {
+            let from = next;
+            next = match blocks.item(next)? {
+                Item::Event(envelope, payload) => {
+                    head = chain(&mut link, head, payload.digest(), envelope);
+                    subtrees.push(Subtree::leaf(next.0 - 1, event_leaf(payload.digest(), envelope)));
+                    next.next()
+                }
+                Item::Folded(fold) if fold.is_within(at) => return Err(in_folded(at, &fold)),
+                Item::Folded(fold) => {
+                    head = fold.chain;
+                    fold.subtrees().for_each(|subtree| subtrees.push(subtree));
+                    fold.last.next()
+                }
+            };
+            if from.0 / PROGRESS_EVENTS != next.0 / PROGRESS_EVENTS {
+                progress(next.previous());
             }
         }
         if header.last() <= at && header.chain_after != head {
             return Err(differs("its chain head is not that of its last event"));
         }
-        next = header.last().next();
     }
     progress(at);
-    Ok(Recomputed { chain: head, root: frontier.root() })
-}
-
-/// The roots of the full subtrees so far, the largest first: as many as the count of leaves has bits set.
-#[derive(Default)]
-struct Frontier {
-    leaves: u64,
-    roots: Vec<Digest>,
-}
-
-impl Frontier {
-    fn push(&mut self, leaf: Digest) {
-        let mut right = leaf;
-        // Each trailing one of the count is a subtree that this leaf completes.
-        for _ in 0..self.leaves.trailing_ones() {
-            right = node(self.roots.pop().expect("a subtree for every bit"), right);
-        }
-        self.roots.push(right);
-        self.leaves += 1;
-    }
-
-    fn root(&self) -> Digest {
-        let Some((last, larger)) = self.roots.split_last() else { return root(&[]) };
-        larger.iter().rev().fold(*last, |right, left| node(*left, right))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leaf_by_leaf_the_root_is_the_same() {
-        let leaves: Vec<Digest> = (0..130u64).map(|number| Digest::of(&number.to_le_bytes())).collect();
-        let mut frontier = Frontier::default();
-        for (count, leaf) in leaves.iter().enumerate() {
-            assert_eq!(frontier.root(), root(&leaves[..count]), "{count} leaves");
-            frontier.push(*leaf);
-        }
-    }
+    Ok(Recomputed { chain: head, root: subtrees.root() })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::event::{Batch, Envelope, Head, SchemaVersion, Sequence, Timestamp, Version};
+use crate::event::{Batch, Envelope, Head, SchemaVersion, Sequence, Stored, Timestamp, Version};
 
 /// A state in memory that begins with three entries: `key` with ten bytes, `kez` and `kfz` with two each.
 struct Map(BTreeMap<String, Vec<u8>>);
@@ -61,7 +61,7 @@ fn events(count: u64) -> Arc<Batch> {
     let mut batch = Batch::new();
     let buffer = batch.add_buffer(bytes.into());
     for (envelope, payload) in places {
-        batch.push_stored(buffer, envelope, payload, |_| true).unwrap();
+        batch.push_stored(buffer, envelope, Stored::Whole(payload), |_| true).unwrap();
     }
     Arc::new(batch)
 }

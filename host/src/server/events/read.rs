@@ -16,7 +16,7 @@ use crate::server::accept::{Form, LINES, PageForm};
 use crate::server::access::Access;
 use crate::server::answer::blocking;
 use crate::server::data::Data;
-use crate::server::model::{Event, EventPage, StreamPage};
+use crate::server::model::{DroppedPayload, Event, EventPage, StreamPage};
 use crate::server::params::{Params, invalid};
 use crate::server::problem::Problem;
 use crate::server::sse;
@@ -113,7 +113,9 @@ fn shown(event: EventRef<'_>) -> Result<Event, Problem> {
         correlation_id: text(envelope.correlation_id),
         metadata: envelope.metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         tags: envelope.tags.iter().map(|tag| (*tag).to_owned()).collect(),
-        data: Data::cbor(event.payload),
+        // 0xf6 is null.
+        data: Data::cbor(event.payload().unwrap_or(&[0xf6])),
+        dropped: event.payload.dropped().map(DroppedPayload::of),
     })
 }
 
@@ -189,7 +191,10 @@ pub(in crate::server) async fn stream(
         if since < version {
             let wanted = limit.min(usize::try_from(version.0 - since.0).unwrap_or(usize::MAX));
             let batch = reader.read_stream(&stream, since.next(), wanted, PAGE_BYTES)?;
-            page.next = batch.rows().last().map_or(since.0, |row| row.version.0);
+            // Those that follow folded ones may lie behind the version that is asked for.
+            let batch = batch.filtered(|event| event.version <= version);
+            // Of events that were compacted away there is none to show: where nothing is left, all is read.
+            page.next = batch.rows().last().map_or(version.0, |row| row.version.0);
             let lifted = chains.lift(batch);
             page.events = lifted.batch.iter().map(shown).collect::<Result<_, _>>()?;
             if let Some(failed) = lifted.failed {

@@ -135,8 +135,8 @@ pub(super) fn first_behind(
     let (mut low, mut high) = (1, reader.stream_version(stream)?.0 + 1);
     while low < high {
         let middle = low + (high - low) / 2;
-        let found = reader.read_stream(stream, Version(middle), 1, 1)?;
-        let is_before = found.rows().first().is_some_and(|row| row.sequence <= sequence);
+        let found = reader.stream_sequences(stream, Version(middle), 1)?;
+        let is_before = found.first().is_some_and(|found| *found <= sequence);
         if is_before { low = middle + 1 } else { high = middle }
     }
     Ok(Version(low))

@@ -28,7 +28,27 @@ pub struct Event {
     pub metadata: std::collections::BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Null when the payload is not there any more.
     pub data: Data,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<DroppedPayload>,
+}
+
+/// What is left of a payload that is not there any more.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DroppedPayload {
+    /// `compacted`, `redacted` or `forgotten`.
+    pub why: String,
+    /// How long it was.
+    pub bytes: u32,
+    /// Its BLAKE3 digest.
+    pub digest: String,
+}
+
+impl DroppedPayload {
+    pub fn of(dropped: crate::event::Dropped) -> Self {
+        Self { why: dropped.why.to_string(), bytes: dropped.bytes, digest: dropped.digest.to_string() }
+    }
 }
 
 /// Events in order of sequence.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use super::folded::FoldedEvents;
 use crate::engine::backup::BackupError;
 use crate::engine::backup::manifest::{Generation, Part};
 use crate::engine::backup::place::{Place, Syncing};
@@ -26,7 +27,8 @@ pub(super) fn restore(
     let (log_id, wanted) = (of_log(generation), generation.log.head().expect("it was checked when it was read"));
     let options = log::Options { cache_bytes: CACHE_BYTES, ..log::Options::default() };
     let path = dir.join("log.redb");
-    let mut rebuild = Rebuild::begin(&path, log_id, &options)?;
+    let mut folded = FoldedEvents::of(place, generation)?;
+    let mut rebuild = Rebuild::begin(&path, log_id, generation.log.rewrites, &options)?;
     let file = Arc::new(File::open(&path).map_err(BackupError::file(&path))?);
     let syncing = Syncing::begin(&file);
     std::thread::scope(|scope| {
@@ -35,7 +37,7 @@ pub(super) fn restore(
         let reading = scope.spawn(move || read(place, generation, &blocks));
         let verifying = scope.spawn(move || verify(to_verify, &verified, cut));
         for batch in to_write {
-            rebuild.add(batch)?;
+            rebuild.add(batch, &mut || folded.next())?;
             syncing.go_on();
             watch(rebuild.head().sequence.0);
         }
@@ -44,6 +46,7 @@ pub(super) fn restore(
         reading.join().expect("reading does not panic")
     })?;
     let head = rebuild.head();
+    folded.finish()?;
     if cut == Cut::Nowhere && head != wanted {
         let name = place.shown(&Generation::file_name(generation.generation));
         return Err(BackupError::damaged(name, "its blocks do not end where it says that the log does"));

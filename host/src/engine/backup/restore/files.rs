@@ -1,7 +1,7 @@
 //! Small files on their way back: each is held to the digest that is its name.
 
 use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -49,4 +49,18 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = opened.map_err(BackupError::file(path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(BackupError::file(path))
+}
+
+/// What is read through it goes into a digest.
+pub(super) struct Digested<R> {
+    pub(super) content: R,
+    pub(super) hasher: blake3::Hasher,
+}
+
+impl<R: Read> Read for Digested<R> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.content.read(out)?;
+        self.hasher.update(&out[..read]);
+        Ok(read)
+    }
 }

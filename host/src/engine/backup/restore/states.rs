@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
-use super::files::{CATALOGUE, returning, whole};
+use super::files::{CATALOGUE, Digested, returning, whole};
 use crate::engine::backup::BackupError;
 use crate::engine::backup::manifest::{Generation, STATES, SavedSnapshots, SavedState};
 use crate::engine::backup::place::{Place, make_folder, sync_folder};
@@ -34,7 +34,7 @@ pub(super) fn states(place: &Place, generation: &Generation, dir: &Path) -> Resu
         let is_known = known.contains(&(state.projection.clone(), identity));
         let sequence = Sequence(state.sequence);
         let fits = sequence == Sequence::ZERO
-            || sequence <= reader.head().sequence && reader.chain_at(sequence)?.to_string() == state.chain_head;
+            || sequence <= reader.head().sequence && is_chain_at(&reader, sequence, &state.chain_head)?;
         if is_known && fits {
             restore_state(place, state, identity, log.id(), dir)?;
             back.states += 1;
@@ -57,7 +57,7 @@ fn restore_snapshots(place: &Place, saved: &SavedSnapshots, log: &Log, dir: &Pat
     let reader = log.reader()?;
     let mut fitting = BTreeSet::new();
     for taken in snapshots.list()? {
-        if taken.sequence <= reader.head().sequence && reader.chain_at(taken.sequence)? == taken.chain {
+        if taken.sequence <= reader.head().sequence && is_chain_at(&reader, taken.sequence, &taken.chain.to_string())? {
             fitting.insert((taken.identity, taken.sequence));
         }
     }
@@ -102,15 +102,11 @@ fn digested<T>(
     Ok(made?)
 }
 
-struct Digested<R> {
-    content: R,
-    hasher: blake3::Hasher,
-}
-
-impl<R: Read> Read for Digested<R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.content.read(out)?;
-        self.hasher.update(&out[..read]);
-        Ok(read)
+/// Whether that is the log's chain head behind an event. Within folded events nobody knows it: what stands there is made anew.
+fn is_chain_at(reader: &log::Reader, sequence: Sequence, chain: &str) -> Result<bool, log::Error> {
+    match reader.chain_at(sequence) {
+        Ok(found) => Ok(found.to_string() == chain),
+        Err(log::Error::InFolded { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
