@@ -1,13 +1,15 @@
 //! Reading: a snapshot of the log, by sequence, by stream, by id and by time.
 
+mod blocks;
+
 use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
+pub(super) use self::blocks::{Blocks, Found, Item};
 use super::archive::Archives;
-use super::block::{self, Body, Entry, Header};
+use super::block::{Body, Entry};
 use super::error::Error;
-use super::file;
 use super::fold::Fold;
 use super::index::Key;
 use super::index::run::Tables;
@@ -17,7 +19,7 @@ use super::state::State;
 use super::storage::{Failing, Held, Reading};
 use super::tables::{BLOCKS, DroppedCounts, FILTERS, Head, LogId, PAGES};
 use super::writer;
-use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, Stored, StreamName, Timestamp, Version};
+use crate::event::{self, Batch, Digest, EventId, Filter, Sequence, StreamName, Timestamp, Version};
 
 /// Blocks that one read decodes at most: 16 MiB, whether it finds events in them or not.
 const BLOCKS_DECODED_MAX: usize = 256;
@@ -346,119 +348,4 @@ fn record_of(body: &Body, sequence: Sequence) -> Result<Option<Record>, Error> {
 
 pub(super) fn in_folded(at: Sequence, fold: &Fold) -> Error {
     Error::InFolded { at, first: fold.first, last: fold.last }
-}
-
-/// What the log has at a place.
-pub(super) enum Item<'a> {
-    /// An envelope, and the payload or what is left of it.
-    Event(&'a [u8], Stored<&'a [u8]>),
-    Folded(Fold),
-}
-
-/// What a filter finds at a place.
-pub(super) enum Found<'a> {
-    /// Nothing up to that sequence.
-    Skipped(Sequence),
-    Body(&'a Body),
-}
-
-/// The blocks of a snapshot; the one decoded last is kept.
-pub(super) struct Blocks<'a> {
-    table: &'a ReadOnlyTable<u64, &'static [u8]>,
-    failing: &'a Failing,
-    archives: Option<&'a Archives>,
-    body: Option<Body>,
-}
-
-impl Blocks<'_> {
-    /// Whether the block in hand has that sequence.
-    pub(super) fn has(&self, sequence: Sequence) -> bool {
-        self.body.as_ref().is_some_and(|body| body.holds(sequence))
-    }
-
-    /// The block that has that sequence.
-    pub(super) fn body(&mut self, sequence: Sequence) -> Result<&Body, Error> {
-        if !self.has(sequence) {
-            self.body = Some(self.open(sequence, |opened| opened.body())?);
-        }
-        Ok(self.body.as_ref().expect("it was read just now"))
-    }
-
-    /// The block that has that sequence, unless its skip lists say that nothing in it is wanted.
-    pub(super) fn wanted(&mut self, sequence: Sequence, filter: &Filter) -> Result<Found<'_>, Error> {
-        enum Read {
-            Skipped(Sequence),
-            Body(Body),
-        }
-        let read = self.open(sequence, |opened| {
-            if opened.header.may_hold(filter) {
-                opened.body().map(Read::Body)
-            } else {
-                Ok(Read::Skipped(opened.header.last()))
-            }
-        })?;
-        Ok(match read {
-            Read::Skipped(last) => Found::Skipped(last),
-            Read::Body(body) => Found::Body(self.body.insert(body)),
-        })
-    }
-
-    pub(super) fn header(&self, sequence: Sequence) -> Result<Header, Error> {
-        self.open(sequence, |opened| Ok(opened.header.clone()))
-    }
-
-    /// The event with that sequence, or the run that it is folded into.
-    pub(super) fn item(&mut self, sequence: Sequence) -> Result<Item<'_>, Error> {
-        let body = self.body(sequence)?;
-        let entry = body.index_of(sequence).and_then(|index| body.entry(index));
-        Ok(match entry.map_err(|why| at(sequence, why))? {
-            Entry::Event(_, record) => {
-                Item::Event(&body.bytes[record.envelope.clone()], record.payload_of(&body.bytes))
-            }
-            Entry::Folded(fold) => Item::Folded(fold),
-        })
-    }
-
-    /// The first event of the block with `inside` that is recorded at that time or after.
-    fn first_at(&mut self, inside: Sequence, time: Timestamp) -> Result<Sequence, Error> {
-        let mut next = self.body(inside)?.first;
-        loop {
-            let (last, recorded_at) = match self.item(next)? {
-                Item::Event(envelope, _) => {
-                    (next, event::Head::decode(envelope).map_err(|why| at(next, why))?.recorded_at)
-                }
-                Item::Folded(fold) => (fold.last, fold.recorded_at),
-            };
-            if recorded_at >= time {
-                return Ok(last);
-            }
-            next = last.next();
-        }
-    }
-
-    fn open<T>(
-        &self,
-        sequence: Sequence,
-        read: impl FnOnce(&block::Opened<'_>) -> Result<T, super::bytes::Malformed>,
-    ) -> Result<T, Error> {
-        // Every read comes through here, and redb panics on some damage.
-        let read = file::guarded(&format!("the log around sequence {sequence}"), || {
-            let row = self.table.range(..=sequence.0)?.next_back().transpose()?;
-            let (first, stored) = row.ok_or_else(|| at(sequence, "its block is missing"))?;
-            let first = Sequence(first.value());
-            let opened = block::open(stored.value()).map_err(|why| in_block(first, why))?;
-            if opened.header.first != first || opened.header.last() < sequence {
-                return Err(in_block(first, format!("it does not hold sequence {sequence}")));
-            }
-            if opened.header.is_compacted
-                && let Some(archives) = self.archives
-                && let Some(archived) = archives.block_of(sequence, &opened)?
-            {
-                let opened = block::open(&archived).map_err(|why| in_block(first, why))?;
-                return read(&opened).map_err(|why| in_block(opened.header.first, why));
-            }
-            read(&opened).map_err(|why| in_block(first, why))
-        });
-        self.failing.noting(read)
-    }
 }

@@ -128,8 +128,6 @@ mod tests {
         for bytes in cases {
             assert!(record_at(&bytes, 0..bytes.len()).is_err(), "{bytes:?}");
         }
-        for range in [0..1, 2..1] {
-            assert!(record_at(b"", range).is_err());
-        }
+        assert!(record_at(b"", 0..1).is_err());
     }
 }

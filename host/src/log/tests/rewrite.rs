@@ -140,7 +140,7 @@ fn a_crash_while_the_log_is_rewritten_leaves_the_old_log() {
     let head = log.head();
     let elsewhere = tempfile::tempdir().unwrap();
     let mut copies = 0;
-    let mut drop_some = |event: &EventRef<'_>| (event.sequence.0 % 2 == 0).then_some(Why::Compacted);
+    let mut drop_some = |event: &EventRef<'_>| event.sequence.0.is_multiple_of(2).then_some(Why::Compacted);
     let drop: &mut dyn FnMut(&EventRef<'_>) -> Option<Why> = &mut drop_some;
     log.rewrite(Rewrite { drop, fold: true, boundaries: &BTreeSet::new() }, &mut |_| {
         let copy = elsewhere.path().join(copies.to_string());
