@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use polyfold::engine::{Engine, Options, Phase, Upgrade};
+use polyfold::engine::{Engine, NewProjection, Options, Phase, Upgrade};
 
 use crate::host::{Dir, Host, projection};
 
@@ -88,6 +88,7 @@ fn a_schedule_of_prices_that_this_version_does_not_have_is_named() {
 /// What a plugin does in its time depends on the machine: it is tried again, and recorded only when it is a matter of fuel.
 #[test]
 fn a_deadline_is_a_pause_that_ends_where_there_is_time() {
+    const FUEL: u64 = 8_000_000_000;
     let dir = Dir::new();
     let open =
         |call_deadline| Host(Engine::open(dir.path(), &Options { call_deadline, ..Options::default() }).unwrap());
@@ -97,8 +98,11 @@ fn a_deadline_is_a_pause_that_ends_where_there_is_time() {
     host.append_all("order/1", &[("order.placed", "{\"bad\":true}")]);
     host.append_all("order/1", &good);
     host.guest("loops_in_apply");
-    host.create(&projection("loops", "loops-in-apply")).unwrap();
-    let Phase::Paused { reason } = host.settle("loops") else { panic!("it has too little time") };
+    // So much that the fastest machine takes longer than its time.
+    let new = NewProjection { fuel_per_event: Some(FUEL), ..projection("loops", "loops-in-apply") };
+    host.create(&new).unwrap();
+    let settled = host.settle("loops");
+    let Phase::Paused { reason } = settled else { panic!("it has too little time: {settled:?}") };
     assert_eq!(reason, "it ran longer than 0.1 seconds");
     // All before the event is there, and nothing is said of it, however often it is tried.
     let before = host.report("loops");
@@ -111,7 +115,7 @@ fn a_deadline_is_a_pause_that_ends_where_there_is_time() {
     let host = open(Duration::from_secs(300));
     assert!(matches!(host.settle("loops"), Phase::Halted(_)));
     let [fault] = &host.faults("loops").unwrap()[..] else { panic!("one fault") };
-    assert_eq!((fault.sequence, fault.kind.as_str(), fault.fuel), (21, "out-of-fuel", 1_000_000_000));
+    assert_eq!((fault.sequence, fault.kind.as_str(), fault.fuel), (21, "out-of-fuel", FUEL));
     assert!(fault.backtrace.as_deref().unwrap().contains("apply"), "{fault:?}");
 }
 

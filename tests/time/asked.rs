@@ -154,6 +154,33 @@ fn what_ran_before_still_answers_although_its_plugin_was_removed() {
 }
 
 #[test]
+fn what_has_served_stays_known_when_it_is_built_again_and_given_up() {
+    let dir = Dir::new();
+    let host = dir.open();
+    host.guest("journal");
+    host.guest("journal_v2");
+    host.create(&projection("it", "journal@0.1.0")).unwrap();
+    host.settle("it");
+    let first = host.identity("it");
+    let upgrade = |plugin: &str| {
+        let plugin = Some(plugin.to_owned());
+        host.upgrade("it", &Upgrade { plugin, auto_promote: true, ..Upgrade::default() }).unwrap();
+        host.settle("it");
+    };
+    upgrade("journal@0.2.0");
+    host.abandon("it", polyfold::engine::Beside::Previous).unwrap();
+    host.append_all("a/1", &[("t", "{\"bad\":false}"), ("t", "{\"bad\":true}")]);
+    host.settle("it");
+    // It halts, so it does not take over, and is given up.
+    upgrade("journal@0.1.0");
+    assert_eq!(host.identity("it"), first);
+    assert_eq!(host.ran(&host.projection("it").unwrap()), [], "it is run now");
+    host.abandon("it", polyfold::engine::Beside::Building).unwrap();
+    let past = host.look_back("it", &AsOf { identity: Some(first), ..AsOf::default() }).unwrap();
+    assert_eq!((past.reached, past.halted.is_some()), (Sequence(1), true));
+}
+
+#[test]
 fn a_time_means_the_last_event_recorded_by_then() {
     let dir = Dir::new();
     let host = dir.open();

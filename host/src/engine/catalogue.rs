@@ -147,19 +147,23 @@ impl Projection {
 
     /// Everything whose state can be made, the latest first: what it runs, and what served before.
     pub fn recipes(&self) -> impl Iterator<Item = &Deployment> {
-        self.deployments().chain(self.ran.iter().rev())
+        self.deployments().chain(self.ran_before())
     }
 
-    /// Notes what has served and is not run any more.
+    /// What served before and is not run now, the latest first.
+    pub fn ran_before(&self) -> impl Iterator<Item = &Deployment> {
+        self.ran.iter().rev().filter(|ran| self.deployments().all(|running| running != *ran))
+    }
+
+    /// Notes what has served and neither serves nor is the previous one any more. That it is built again changes nothing:
+    /// it may be dropped before it serves again.
     fn remember(&mut self, before: &Self) {
-        let served = [&before.previous, &before.serving].into_iter().flatten();
-        let gone: Vec<_> = served.filter(|it| self.deployments().all(|running| running != *it)).cloned().collect();
-        for deployment in gone {
-            self.ran.retain(|ran| *ran != deployment);
-            self.ran.push(deployment);
+        let ready: Vec<Deployment> = [&self.previous, &self.serving].into_iter().flatten().cloned().collect();
+        for served in [&before.previous, &before.serving].into_iter().flatten() {
+            self.ran.retain(|ran| ran != served);
+            self.ran.push(served.clone());
         }
-        let running: Vec<_> = self.deployments().cloned().collect();
-        self.ran.retain(|ran| !running.contains(ran));
+        self.ran.retain(|ran| !ready.contains(ran));
         self.ran.drain(..self.ran.len().saturating_sub(Self::RAN_MAX));
     }
 

@@ -192,7 +192,7 @@ impl Engine {
 
     /// What served before and has no state any more, the latest first: its identity, and `name@version`.
     pub fn ran(&self, projection: &Projection) -> Vec<(Digest, String)> {
-        projection.ran.iter().rev().map(|ran| (ran.identity(), self.plugin_name(ran))).collect()
+        projection.ran_before().map(|ran| (ran.identity(), self.plugin_name(ran))).collect()
     }
 
     pub(super) fn plugin_name(&self, deployment: &Deployment) -> String {

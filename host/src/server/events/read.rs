@@ -44,7 +44,7 @@ const EXPORT: Bounds = Bounds { events: 512, bytes: 128 << 10 };
         ("type" = Option<Vec<String>>, Query, description = "Only of these types; with `upcast` those that they end up with"),
         ("recorded_since" = Option<String>, Query, format = DateTime, description = "Only recorded then or later"),
         ("recorded_until" = Option<String>, Query, format = DateTime, description = "Only recorded before"),
-        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out")),
     responses((status = 200, description = "A page, or lines", content((EventPage), (String = "application/x-ndjson")))))]
 pub(in crate::server) async fn events(
@@ -162,7 +162,7 @@ fn export(host: Arc<Host>, mut selection: Selection, limit: Option<usize>) -> Re
             description = "`category/name`; a slash may stand as it is"),
         ("since" = Option<u64>, Query, description = "Only events behind this version"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "Events of a page; 100 if left out"),
-        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "The stream as it was behind this event of the log, or at this RFC 3339 time"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "The stream as it was behind this event of the log, or at this RFC 3339 time"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out")),
     responses((status = 200, description = "A page", body = StreamPage)))]
 pub(in crate::server) async fn stream(

@@ -35,7 +35,7 @@ const PAGE: Bounds = Bounds { events: 256, bytes: 256 << 10 };
         ("type" = Option<Vec<String>>, Query, description = "Only of these types; with `upcast` those that they end up with"),
         ("recorded_since" = Option<String>, Query, format = DateTime, description = "Only recorded then or later"),
         ("recorded_until" = Option<String>, Query, format = DateTime, description = "Only recorded before"),
-        ("as_of" = Option<String>, Query, pattern = "^[0-9]+$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
+        ("as_of" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out"),
         ("Last-Event-ID" = Option<u64>, Header, description = "The id that came last; it goes before `since`")),
     responses((status = 200, description = "Events without end", content(("text/event-stream")))))]
