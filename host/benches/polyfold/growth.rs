@@ -148,7 +148,7 @@ fn draw(path: &Path, medians: &[[f64; MEASURES.len()]]) -> Result<(), Box<dyn st
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((first..last).log_scale(), (0.001..100.0).log_scale())?;
+        .build_cartesian_2d((first..last).log_scale(), (0.001..1_000.0).log_scale())?;
     chart.configure_mesh().x_desc("events").y_desc("milliseconds").x_label_formatter(&|x| count(*x)).draw()?;
     for (index, name) in MEASURES.iter().enumerate() {
         let colour = Palette99::pick(index).mix(1.0);

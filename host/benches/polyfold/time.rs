@@ -134,7 +134,7 @@ fn snapshot_of_many() {
         let why = Why { occasion: Occasion::Hand, taken_at: Timestamp::EPOCH, fed_bytes: 0 };
         // Each under an identity of its own: nothing else is shared but the nodes.
         let identity = Digest([round; 32]);
-        snapshots.take(identity, &store.reader().unwrap(), Marks::default(), why, &AtomicBool::new(false)).unwrap();
+        snapshots.take(identity, store.reader().unwrap(), Marks::default(), why, &AtomicBool::new(false)).unwrap();
     };
     row("nothing but commits", &mut || std::thread::sleep(Duration::from_secs(3)));
     row("the first snapshot", &mut take);

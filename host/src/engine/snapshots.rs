@@ -100,7 +100,7 @@ impl States {
         let snapshots = self.snapshots_or_new(name)?;
         // How much it was fed is for those that are thinned with age.
         let of = Why { occasion, taken_at: Timestamp::now(), fed_bytes: 0 };
-        Ok(snapshots.take(identity, &reader, marks, of, &stop)?)
+        Ok(snapshots.take(identity, reader, marks, of, &stop)?)
     }
 
     /// The snapshots of a state up to an event, the latest first.

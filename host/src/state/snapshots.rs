@@ -13,6 +13,7 @@ mod chunk;
 mod copy;
 mod manifest;
 mod remove;
+mod spill;
 mod take;
 mod view;
 

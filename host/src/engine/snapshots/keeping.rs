@@ -138,8 +138,7 @@ fn take(
 ) -> Result<(), Error> {
     let snapshots = states.snapshots_or_new(name)?;
     let of = Why { occasion: Occasion::Schedule, taken_at: Timestamp::now(), fed_bytes };
-    let taken = snapshots.take(identity, &reader, marks, of, stop)?;
-    drop(reader);
+    let taken = snapshots.take(identity, reader, marks, of, stop)?;
     tracing::debug!(projection = name, sequence = taken.sequence.0, "a snapshot is taken");
     let is_thinned = |it: &crate::state::Taken| it.identity == identity && it.occasion == Occasion::Schedule;
     let place = |it: &crate::state::Taken| thin::Place { sequence: it.sequence, fed_bytes: it.fed_bytes };

@@ -5,56 +5,108 @@ use std::time::{Duration, Instant};
 
 use redb::{ReadOnlyTable, ReadableTable as _, WriteTransaction};
 
+use super::spill::Spill;
 use super::{Manifest, NODES, Occasion, SNAPSHOTS, Snapshots, Taken, Why, chunk};
 use crate::event::Digest;
 use crate::state::tree::{Builder, Item, Node, Tree};
 use crate::state::{Entry, Error, Marks, Reader};
 
-/// 256 KiB are made durable at once, which lie all over the file: what a projection commits meanwhile waits for no more than that
-/// on the same disk.
-const COMMIT_BYTES: usize = 256 << 10;
+/// 512 KiB are made durable at once: what a projection commits meanwhile waits for no more than that on the same disk.
+const COMMIT_BYTES: usize = 512 << 10;
 
 /// Behind each commit the disk is left to others for as long as it took, but no longer than this.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
 impl Snapshots {
     /// Keeps what a reader has of a state, with what calls cost up to there. What is kept of earlier snapshots is neither
-    /// read nor written again, if the state's tree is at hand.
+    /// read nor written again, if the state's tree is at hand. The reader is held only while the state is read: as long as it
+    /// is, no page that a commit frees can be used again.
     pub fn take(
         &self,
         identity: Digest,
-        reader: &Reader,
+        reader: Reader,
         marks: Marks,
         why: Why,
         stop: &AtomicBool,
     ) -> Result<Taken, Error> {
         let _writing = self.writing();
         let known = self.guarded(|| Ok(self.db.begin_read()?.open_table(NODES)?))?;
-        let mut writer = Writer { snapshots: self, transaction: None, bytes: 0, known, stop };
+        let mut gatherer = Gatherer { snapshots: self, nodes: Spill::beside(&self.path), known, stop };
         let root = match reader.has_tree() {
-            true => writer.walk(reader),
-            false => writer.build(reader),
+            true => gatherer.walk(&reader),
+            false => gatherer.build(&reader),
         };
+        let (checkpoint, nodes) = (reader.checkpoint(), gatherer.nodes);
+        drop((reader, gatherer.known));
         let taken = root.and_then(|(root, level)| {
-            let manifest = Manifest::new(identity, &root, level, (reader.checkpoint(), marks, why));
-            writer.finish(&manifest)?;
+            let manifest = Manifest::new(identity, &root, level, (checkpoint, marks, why));
+            self.write(nodes, &manifest, stop)?;
             Ok(manifest.taken())
         });
         self.reopening(taken)
     }
+
+    /// Writes nodes, and then the manifest that counts on them.
+    fn write(&self, nodes: Spill, manifest: &Manifest, stop: &AtomicBool) -> Result<(), Error> {
+        let mut nodes = self.guarded(|| Ok(nodes.sorted()?))?;
+        loop {
+            self.check_not_stopped(stop)?;
+            let began = Instant::now();
+            let is_over = self.guarded(|| {
+                let transaction = self.db.begin_write()?;
+                let mut bytes = 0;
+                {
+                    let mut table = transaction.open_table(NODES)?;
+                    while bytes < COMMIT_BYTES
+                        && let Some((digest, stored)) = nodes.next()?
+                    {
+                        table.insert(&digest.0, stored.as_slice())?;
+                        bytes += stored.len();
+                    }
+                }
+                let is_over = bytes < COMMIT_BYTES;
+                if is_over {
+                    self.insert_manifest(&transaction, manifest)?;
+                }
+                transaction.commit()?;
+                Ok(is_over)
+            })?;
+            if is_over {
+                return Ok(());
+            }
+            std::thread::sleep(began.elapsed().min(PAUSE_MAX));
+        }
+    }
+
+    fn insert_manifest(&self, transaction: &WriteTransaction, manifest: &Manifest) -> Result<(), redb::Error> {
+        let key = (&manifest.identity.0, manifest.checkpoint.sequence.0);
+        let mut table = transaction.open_table(SNAPSHOTS)?;
+        // One that somebody asked for stays theirs.
+        let is_there = table.get(key)?.is_some();
+        if manifest.why.occasion != Occasion::Schedule || !is_there {
+            table.insert(key, manifest.encode(self.log_id).as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn check_not_stopped(&self, stop: &AtomicBool) -> Result<(), Error> {
+        match stop.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Error::Snapshots { path: self.path.clone(), problem: "it was asked to stop".to_owned() }),
+        }
+    }
 }
 
-struct Writer<'a> {
+/// Gathers the nodes of a state that are not there yet.
+struct Gatherer<'a> {
     snapshots: &'a Snapshots,
-    transaction: Option<WriteTransaction>,
-    /// That it has written so far.
-    bytes: usize,
+    nodes: Spill,
     /// What was there when it began.
     known: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
     stop: &'a AtomicBool,
 }
 
-impl Writer<'_> {
+impl Gatherer<'_> {
     /// Goes down the stored tree, past all that is there. Returns the root and its level.
     fn walk(&mut self, reader: &Reader) -> Result<(Item, u8), Error> {
         let root = reader.guarded(|| Tree(&reader.nodes).root())?;
@@ -71,7 +123,7 @@ impl Writer<'_> {
         }
         if node.level == 0 {
             let entries = entries_of(reader, &node)?;
-            return self.put(digest, &chunk::of_entries(&entries));
+            return self.put(0, digest, &chunk::of_entries(&entries));
         }
         for item in &node.items {
             if !self.is_known(item.digest)? {
@@ -83,7 +135,7 @@ impl Writer<'_> {
                 self.keep_all(reader, child, item.digest)?;
             }
         }
-        self.put(digest, &chunk::of_node(&node.encode()))
+        self.put(node.level, digest, &chunk::of_node(&node.encode()))
     }
 
     /// Builds the tree that the state left behind, in one pass over the entries.
@@ -104,7 +156,7 @@ impl Writer<'_> {
                 _ if self.is_known(digest)? => return Ok(()),
                 _ => chunk::of_node(encoding),
             };
-            self.put(digest, &stored)
+            self.put(node.level, digest, &stored)
         };
         for entry in reader.entries()? {
             let (key, value) = entry?;
@@ -120,49 +172,9 @@ impl Writer<'_> {
         self.snapshots.guarded(|| Ok(self.known.get(&digest.0)?.is_some()))
     }
 
-    fn put(&mut self, digest: Digest, stored: &[u8]) -> Result<(), Error> {
-        if self.stop.load(Ordering::Relaxed) {
-            let (path, problem) = (self.snapshots.path.clone(), "it was asked to stop".to_owned());
-            return Err(Error::Snapshots { path, problem });
-        }
-        let transaction = match self.transaction.take() {
-            Some(transaction) => transaction,
-            None => self.snapshots.guarded(|| self.snapshots.db.begin_write())?,
-        };
-        self.bytes += stored.len();
-        let is_full = self.bytes >= COMMIT_BYTES;
-        let began = Instant::now();
-        let written = self.snapshots.guarded(move || {
-            transaction.open_table(NODES)?.insert(&digest.0, stored)?;
-            if is_full {
-                transaction.commit()?;
-                return Ok(None);
-            }
-            Ok(Some(transaction))
-        });
-        self.transaction = written?;
-        if is_full {
-            self.bytes = 0;
-            std::thread::sleep(began.elapsed().min(PAUSE_MAX));
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, manifest: &Manifest) -> Result<(), Error> {
-        let (transaction, snapshots) = (self.transaction.take(), self.snapshots);
-        snapshots.guarded(|| {
-            let transaction = transaction.map_or_else(|| snapshots.db.begin_write(), Ok)?;
-            let key = (&manifest.identity.0, manifest.checkpoint.sequence.0);
-            {
-                let mut table = transaction.open_table(SNAPSHOTS)?;
-                // One that somebody asked for stays theirs.
-                let is_there = table.get(key)?.is_some();
-                if manifest.why.occasion != Occasion::Schedule || !is_there {
-                    table.insert(key, manifest.encode(snapshots.log_id).as_slice())?;
-                }
-            }
-            Ok(transaction.commit()?)
-        })
+    fn put(&mut self, level: u8, digest: Digest, stored: &[u8]) -> Result<(), Error> {
+        self.snapshots.check_not_stopped(self.stop)?;
+        self.snapshots.guarded(|| Ok(self.nodes.put(level, digest, stored)?))
     }
 }
 

@@ -52,7 +52,7 @@ fn commit(store: &Store, entries: &mut Entries, sequence: u64, keys: impl Iterat
 
 fn take(snapshots: &Snapshots, store: &Store, sequence: u64) -> Result<Taken, Error> {
     let why = Why { occasion: Occasion::Hand, taken_at: Timestamp::EPOCH, fed_bytes: sequence * 10 };
-    snapshots.take(IDENTITY, &store.reader()?, marks(sequence), why, &AtomicBool::new(false))
+    snapshots.take(IDENTITY, store.reader()?, marks(sequence), why, &AtomicBool::new(false))
 }
 
 fn read(snapshots: &Snapshots, sequence: u64) -> Result<Option<Entries>, Error> {
