@@ -46,6 +46,8 @@ fn help_names_every_command_and_exit_code() {
               plugin       Write, build, install, inspect and remove plugins
               projection   Create, query and check projections
               log          Show and check the event log
+              retention    Show what the log keeps of payloads, and drop what it need not keep
+              archive      List, check and read the archive of what retention dropped, or put it back
               receipt      Check receipts and proofs, and show the key that signs those of this host
               token        Make, list and revoke tokens for clients on other machines
               trust        Say whose plugins are trusted, and whether only those may be installed and run

@@ -65,6 +65,7 @@ pub(crate) fn projection(name: &str, plugin: &str) -> NewProjection {
         sync: false,
         quota: Quota::default(),
         keep: Keep::default(),
+        dropped: Default::default(),
     }
 }
 

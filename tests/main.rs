@@ -30,6 +30,7 @@ mod quarantine;
 mod quotas;
 mod receipts;
 mod registry;
+mod retention;
 mod served;
 mod service;
 mod state_tree;

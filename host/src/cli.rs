@@ -1,6 +1,7 @@
 //! The command line: words, exit codes and progress bars. What it does is the engine's.
 
 mod append;
+mod archive;
 mod backup;
 mod client;
 mod config;
@@ -16,6 +17,7 @@ mod read;
 mod receipt;
 mod registry;
 mod restore;
+mod retention;
 mod selection;
 mod serve;
 mod settings;
@@ -89,6 +91,12 @@ enum Command {
     /// Show and check the event log.
     #[command(subcommand)]
     Log(log::Command),
+    /// Show what the log keeps of payloads, and drop what it need not keep.
+    #[command(subcommand)]
+    Retention(retention::Command),
+    /// List, check and read the archive of what retention dropped, or put it back.
+    #[command(subcommand)]
+    Archive(archive::Command),
     /// Check receipts and proofs, and show the key that signs those of this host.
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -146,7 +154,8 @@ pub fn main() -> ExitCode {
     // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let (lock_wait, require_signature) = (settings.lock_wait, settings.require_signature);
-    let options = Options { lock_wait, require_signature, ..Options::default() };
+    let retention = settings.retention.clone();
+    let options = Options { lock_wait, require_signature, retention, ..Options::default() };
     let mut context = Context { settings, options, output };
     let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
@@ -186,6 +195,8 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),
+        Command::Retention(command) => command.run(context),
+        Command::Archive(command) => command.run(context),
         Command::Receipt(command) => command.run(context),
         Command::Token(command) => command.run(context),
         Command::Trust(command) => command.run(context),

@@ -7,6 +7,8 @@
 //! ├── log.tree          roots of its event tree; safe to delete
 //! ├── host-key          the key that signs receipts, for its owner only
 //! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
+//! ├── retention.json    what the runs of retention did, with a checksum
+//! ├── archive/          the blocks of the log whose payloads were dropped
 //! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
@@ -17,12 +19,15 @@
 //! ```
 
 mod append;
+mod archive;
 mod asof;
 mod backup;
 mod catalogue;
 mod code;
 mod compare;
 mod debug;
+mod dropped;
+mod duration;
 mod error;
 mod explain;
 mod faults;
@@ -53,6 +58,7 @@ mod recent;
 mod redrive;
 mod render;
 mod replay;
+mod retention;
 mod running;
 pub mod sealed;
 mod share;
@@ -84,6 +90,8 @@ pub use backup::{
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
+pub use dropped::DroppedPolicy;
+pub use duration::duration;
 pub use error::Error;
 pub use explain::{COSTLY_EVENTS_MAX, CostlyEvent, Explained};
 pub use head::HeadWatch;
@@ -104,6 +112,9 @@ pub use receipt::{
 };
 pub use redrive::Which;
 pub use render::event_to_json;
+pub use retention::{
+    Blocked, Candidate, Group, LastRun, Plan, Planned, Policy, Quiet, Rule, RunCounts, Step as RetentionStep, Verdict,
+};
 pub use share::{InvalidShare, Share};
 pub use shown::{brief, is_order, one_line};
 #[cfg(test)]
@@ -126,7 +137,8 @@ pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
-    Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
+    Append, Appended, ArchiveInfo, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader,
+    Refused, Rewritten,
 };
 pub use crate::plugin::{
     Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
@@ -149,7 +161,8 @@ pub const MEMORY_BYTES_MAX: usize = plugin::Limits::MEMORY_BYTES;
 /// The largest plugin file.
 pub const PLUGIN_BYTES_MAX: usize = plugin::Store::PLUGIN_BYTES_MAX;
 pub use crate::state::{
-    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Occasion, Reader, SetAside, SetAsideTotals, Size,
+    CallCost, Changes, Checkpoint, Costs, Error as StateError, Fault, Missing, Occasion, Reader, SetAside,
+    SetAsideTotals, Size,
 };
 
 use std::collections::BTreeMap;
@@ -160,6 +173,7 @@ use crate::event::Digest;
 use crate::log::{self, Log};
 use crate::plugin;
 use append::Writer;
+use archive::Archive;
 use catalogue::Catalogue;
 use hub::Hub;
 use lock::Lock;
@@ -185,6 +199,8 @@ pub struct Options {
     pub as_of_bytes_max: usize,
     /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
     pub require_signature: bool,
+    /// Which payloads the log keeps; a run of retention drops the others.
+    pub retention: Policy,
 }
 
 impl Default for Options {
@@ -198,6 +214,7 @@ impl Default for Options {
             probe: None,
             as_of_bytes_max: asof::CHANGES_BYTES_MAX,
             require_signature: false,
+            retention: Policy::default(),
         }
     }
 }
@@ -213,6 +230,10 @@ pub struct Engine {
     as_of_bytes_max: usize,
     key: receipt::KeyFile,
     trust: Trust,
+    policy: Policy,
+    retention: retention::Counts,
+    /// One run of retention at a time.
+    retaining: Mutex<()>,
     opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
@@ -238,6 +259,13 @@ fn make_private(dir: &Path) -> Result<(), Error> {
     builder.mode(0o700).create(dir).map_err(Error::file(dir))
 }
 
+/// The archive of a directory that is only looked at; an empty one where it has none.
+fn archive_in(dir: &Path, beside: &Path, log: &Log) -> Result<Archive, Error> {
+    let there = dir.join("archive");
+    let dir = if there.exists() { there } else { beside.join("archive") };
+    Archive::open(&dir, log.id())
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Engine(log {})", self.hub.log.id())
@@ -250,6 +278,7 @@ struct Parts {
     catalogue: Catalogue,
     trust: Trust,
     log: Arc<Log>,
+    archive: Archive,
     plugins: plugin::Store,
 }
 
@@ -268,7 +297,8 @@ impl Engine {
         states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
         let plugins = plugin::Store::open(&dir.join("plugins"))?;
-        let engine = Self::over(Parts { lock, catalogue, trust, log, plugins }, dir, options)?;
+        let archive = Archive::open(&dir.join("archive"), log.id())?;
+        let engine = Self::over(Parts { lock, catalogue, trust, log, archive, plugins }, dir, options)?;
         engine.purge()?;
         engine.remove_unknown_snapshots();
         engine.start_sync();
@@ -287,13 +317,15 @@ impl Engine {
         let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
         let log = Arc::new(Log::open_frozen(&dir.join("log.redb"), &options.log)?);
         let plugins = plugin::Store::reading(&dir.join("plugins"));
-        Self::over(Parts { lock, catalogue, trust, log, plugins }, beside, options)
+        let archive = archive_in(dir, beside, &log)?;
+        Self::over(Parts { lock, catalogue, trust, log, archive, plugins }, beside, options)
     }
 
     /// An engine whose states, compiled code and key lie in `dir`.
     fn over(parts: Parts, dir: &Path, options: &Options) -> Result<Self, Error> {
-        let Parts { lock, catalogue, trust, log, plugins } = parts;
+        let Parts { lock, catalogue, trust, log, archive, plugins } = parts;
         let hub = Hub {
+            archive: Arc::new(archive),
             catalogue,
             running: Running::default(),
             gauges: Gauges::default(),
@@ -314,6 +346,9 @@ impl Engine {
             as_of_bytes_max: options.as_of_bytes_max,
             key: receipt::KeyFile::new(dir),
             trust,
+            policy: options.retention.clone(),
+            retention: retention::Counts::open(dir),
+            retaining: Mutex::default(),
             starting: Mutex::default(),
             lock,
         })

@@ -3,6 +3,7 @@
 mod accept;
 mod access;
 mod answer;
+mod archive;
 mod backup;
 mod changes;
 mod compare;
@@ -23,7 +24,9 @@ mod past;
 mod plugins;
 pub mod problem;
 mod projections;
+mod quiet;
 mod receipts;
+mod retention;
 mod serve;
 mod service;
 mod sse;
@@ -124,6 +127,12 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(log::show))
         .routes(routes!(log::verify))
         .routes(routes!(backup::send))
+        .routes(routes!(retention::show))
+        .routes(routes!(archive::list))
+        .routes(routes!(archive::verify))
+        .routes(routes!(archive::restore))
+        .routes(routes!(retention::plan))
+        .routes(routes!(retention::run))
         .routes(routes!(events::append::append, events::read::events))
         .routes(routes!(events::stream::follow))
         .routes(routes!(changes::follow))

@@ -95,6 +95,7 @@ pub(crate) fn install(engine: &Engine, plugin: &str) {
             sync: false,
             quota: Quota::default(),
             keep: Keep::default(),
+            dropped: Default::default(),
         };
         engine.create(&new).unwrap();
     }

@@ -99,6 +99,7 @@ fn prepare(engine: &Engine, language: &'static str, bytes: &[u8]) -> Guest {
         sync: false,
         quota: Quota::default(),
         keep: Keep::default(),
+        dropped: Default::default(),
     };
     engine.create(&new).unwrap();
     let digest = installed.digest.parse().unwrap();

@@ -1,6 +1,5 @@
 //! `backup`: copies of log, catalogue, plugins, keys and states, that `restore` makes a data directory of.
 
-mod duration;
 mod list;
 mod verify;
 
@@ -20,6 +19,7 @@ use super::error::Error;
 use super::output::{count, count_of, size};
 use crate::engine::{
     BACKUP_STREAM, BackupError, BackupRequest, BackupShape, BackupWriter, Generation, KeepGenerations, Reached,
+    duration,
 };
 use crate::event::Timestamp;
 
@@ -72,7 +72,7 @@ struct Make {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep_last: Option<u32>,
     /// Drop generations that are older, for example 12h, 30d or 8w; with --keep-last those that neither keeps.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     keep_for: Option<Duration>,
 }
 

@@ -139,7 +139,7 @@ fn of_problem(code: Code) -> u8 {
         | C::PluginInUse
         | C::WrongKind
         | C::ProjectionExists => 4,
-        C::NotCaughtUp | C::RefusedByProjection | C::OtherBackup => 4,
+        C::NotCaughtUp | C::Compacted | C::SnapshotNeeded | C::RefusedByProjection | C::OtherBackup => 4,
         C::Damaged => 5,
     }
 }

@@ -9,8 +9,8 @@ use clap::Args;
 use super::Context;
 use super::client::Client;
 use super::error::Error;
-use super::output::count;
-use super::selection::Selection;
+use super::output::{count, count_of};
+use super::selection::{FoldedLine, Selection};
 use crate::server::model::Log;
 
 const ADVICE: &str = "what came before is a part only; export again";
@@ -25,7 +25,18 @@ pub(super) struct Export {
     output: Option<PathBuf>,
 }
 
+/// What a line says of events of which there are only digests, if it is one of those.
+fn folded(line: &str) -> Option<FoldedLine> {
+    line.starts_with("{\"folded\":").then(|| serde_json::from_str(line).ok()).flatten()
+}
+
 impl Export {
+    /// The same, with compacted events read from the archive.
+    pub(super) fn archived(mut self) -> Self {
+        self.selection.archived = true;
+        self
+    }
+
     pub(super) fn run(self, context: &mut Context) -> Result<(), Error> {
         let mut client = context.connect()?;
         match &self.output {
@@ -41,7 +52,7 @@ impl Export {
         let query = self.selection.query(since);
         let mut lines = 0;
         let answered = client.lines(query.path(), |line| {
-            lines += 1;
+            lines += folded(line).map_or(1, |folded| folded.events());
             take(line)
         });
         answered.map_err(|error| error.advised(ADVICE))?;
@@ -80,14 +91,25 @@ impl Export {
         let failed = |source| Error::File { path: path.to_owned(), source };
         let bar = context.output.spinner("exporting");
         let mut events = 0;
+        let mut compacted = 0;
         self.each(client, |line| {
-            events += 1;
+            match folded(line) {
+                Some(folded) => compacted += folded.events(),
+                None => events += 1,
+            }
             bar.set_position(events);
             writeln!(file, "{line}").map_err(failed)
         })?;
         file.flush().map_err(failed)?;
         file.get_ref().sync_all().map_err(failed)?;
         bar.finish_and_clear();
+        if compacted > 0 {
+            let text = format!(
+                "{} of which only digests are left are named in it and not whole",
+                count_of(compacted, "event")
+            );
+            context.output.warn(&text);
+        }
         context.output.remark(&format!("exported {} events to {}", count(events), path.display()));
         Ok(())
     }

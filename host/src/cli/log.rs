@@ -5,8 +5,9 @@ use clap::{Args, Subcommand};
 use super::Context;
 use super::client::Query;
 use super::error::Error;
-use super::output::{count, show, size};
+use super::output::{count, count_of, show, size};
 use super::receipt::Writing;
+use super::retention;
 use crate::server::model::{Log, VerifiedLog};
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +51,8 @@ impl Prove {
 fn status(context: &mut Context) -> Result<(), Error> {
     let status: Log = context.connect()?.get("/log")?;
     context.output.data(&status, |status| {
+        let dropped = (status.stubs + status.folded > 0).then(|| dropped(status));
+        let runs = (status.retention.runs > 0).then(|| retention::runs(&status.retention));
         let rows = [
             ("log", status.log_id.clone()),
             ("head", count(status.head)),
@@ -59,8 +62,18 @@ fn status(context: &mut Context) -> Result<(), Error> {
             ("indexes", format!("{} runs, {}", status.index_runs, size(status.index_bytes))),
             ("file", size(status.file_bytes)),
         ];
-        rows.map(|(name, value)| format!("{name:<11} {value}")).join("\n")
+        let others = [("dropped", dropped), ("retention", runs)];
+        let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let rows = rows.into_iter().chain(others).map(|(name, value)| format!("{name:<11} {value}"));
+        rows.collect::<Vec<_>>().join("\n")
     })
+}
+
+/// What the log does not have any more.
+fn dropped(status: &Log) -> String {
+    let payloads = count_of(status.stubs + status.folded, "payload");
+    let folded = count_of(status.folded, "event");
+    format!("{payloads} of {}; of {folded} only digests are left", size(status.dropped_bytes))
 }
 
 fn verify(context: &mut Context) -> Result<(), Error> {

@@ -82,6 +82,11 @@ impl Output {
         self.bar(length, &format!("{what} {{bar:30}} {{human_pos}}/{{human_len}} {{msg}}"))
     }
 
+    /// A bar over events in several steps, each named by the bar's prefix; hidden where standard error is no terminal.
+    pub(super) fn steps_bar(&self) -> ProgressBar {
+        self.bar(0, "{prefix} {bar:30} {human_pos}/{human_len}")
+    }
+
     /// A bar over functions that are compiled; hidden where standard error is no terminal.
     pub(super) fn functions_bar(&self, what: &str) -> ProgressBar {
         self.bar(0, &format!("{what} {{bar:30}} {{human_pos}}/{{human_len}} functions, {{elapsed}}"))

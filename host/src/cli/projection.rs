@@ -100,6 +100,26 @@ enum OnFault {
     Quarantine,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnDropped {
+    /// Read them from the archive; what that lacks is an error.
+    Archive,
+    /// Go on without them, and count them.
+    Accept,
+    /// Do not make a state without them, and do not read the archive.
+    Refuse,
+}
+
+impl From<OnDropped> for model::OnDropped {
+    fn from(dropped: OnDropped) -> Self {
+        match dropped {
+            OnDropped::Archive => Self::Archive,
+            OnDropped::Accept => Self::Accept,
+            OnDropped::Refuse => Self::Refuse,
+        }
+    }
+}
+
 impl From<OnFault> for model::OnFault {
     fn from(policy: OnFault) -> Self {
         match policy {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Context;
 use super::error::Error;
-use super::selection::{Selection, readable};
+use super::selection::{FoldedLine, Selection, readable};
 use crate::engine::Moment;
 use crate::server::model::Log;
 
@@ -35,6 +35,9 @@ impl Read {
         while since < end {
             // One more than asked for tells whether there are more.
             let page = self.selection.page(&mut client, since, left.saturating_add(1), None)?;
+            for folded in page.folded.iter().filter(|folded| folded.first <= end) {
+                context.output.data(&FoldedLine { folded: *folded }, FoldedLine::readable)?;
+            }
             for event in page.events.iter().filter(|event| event.sequence <= end) {
                 if left == 0 {
                     let text = format!("there are more; --limit says how many to print (now {})", self.limit);

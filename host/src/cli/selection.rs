@@ -1,12 +1,13 @@
 //! Which events a command reads: the flags that `read`, `tail` and `export` share, in the words of the API.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Query, segments};
 use super::error::Error;
 use crate::engine::Moment;
 use crate::event::{StreamName, Timestamp};
-use crate::server::model::{Event, EventPage, StreamPage};
+use crate::server::model::{DroppedPayload, Event, EventPage, FoldedEvents, StreamPage};
 
 /// Events asked for at once; the API gives no more.
 const PAGE_EVENTS: u64 = 1_000;
@@ -38,6 +39,9 @@ pub(super) struct Selection {
     /// Lift old events by the installed upcasters; --type then means the type they end up with.
     #[arg(long)]
     upcast: bool,
+    /// Read compacted events from the archive, as they were.
+    #[arg(long)]
+    pub(super) archived: bool,
     /// Where everything ends; a command that has it has its own flag for it.
     #[arg(skip)]
     pub(super) as_of: Option<Moment>,
@@ -66,7 +70,7 @@ impl Selection {
         let query = query.with_some("recorded_since", self.recorded_since);
         let query = query.with_some("recorded_until", self.recorded_until);
         let query = query.with_some("as_of", self.as_of);
-        query.with_some("upcast", self.upcast.then_some(true))
+        query.with_some("upcast", self.upcast.then_some(true)).with_some("archived", self.archived.then_some(true))
     }
 
     /// Asks for the next page of at most `limit` events, waiting so long for the first.
@@ -82,8 +86,32 @@ impl Selection {
     }
 }
 
+/// Compacted events of which there are only digests, as a line that is no event.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FoldedLine {
+    pub(super) folded: FoldedEvents,
+}
+
+impl FoldedLine {
+    /// For people.
+    pub(super) fn readable(&self) -> String {
+        let FoldedEvents { first, last } = self.folded;
+        format!("{first} to {last}  compacted: only digests are left")
+    }
+
+    /// How many events they are.
+    pub(super) fn events(&self) -> u64 {
+        self.folded.last - self.folded.first + 1
+    }
+}
+
 /// An event as one line for people.
 pub(super) fn readable(event: &Event) -> String {
-    let Event { sequence, recorded_at, stream, version, event_type, schema_version, data, .. } = event;
-    format!("{sequence}  {recorded_at}  {stream}@{version}  {event_type} v{schema_version}  {}", data.text())
+    let Event { sequence, recorded_at, stream, version, event_type, schema_version, data, dropped, .. } = event;
+    let data = match dropped {
+        Some(DroppedPayload { why, bytes, .. }) => format!("({why}: {bytes} bytes)"),
+        None => data.text(),
+    };
+    format!("{sequence}  {recorded_at}  {stream}@{version}  {event_type} v{schema_version}  {data}")
 }

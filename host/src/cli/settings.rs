@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::error::Error;
 use super::toml;
-use crate::engine::Share;
+use crate::engine::{Policy, Share};
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -123,6 +123,7 @@ struct File {
     header_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
     probe: Option<f64>,
+    retention: Option<Policy>,
 }
 
 /// Every setting as it is in force.
@@ -143,6 +144,7 @@ pub(super) struct Settings {
     pub(super) header_timeout: Duration,
     pub(super) body_timeout: Duration,
     pub(super) probe: Option<Share>,
+    pub(super) retention: Policy,
     /// Each setting's name, value and source, as `polyfold config` shows them.
     pub(super) shown: Vec<Shown>,
 }
@@ -204,6 +206,7 @@ impl Settings {
             body_timeout: s
                 .value("body_timeout", service.body_timeout, file.body_timeout, Seconds(patience.body), time)
                 .0,
+            retention: s.value("retention", None, file.retention, Policy::default(), Policy::to_string),
             probe: s.value("probe", service.probe.map(Some), in_file.map(Some), None, share),
             data_dir,
             shown: sources.shown,

@@ -23,7 +23,7 @@ use super::states::Scratch;
 use super::{Deployment, Engine, Error, Progress};
 use crate::event::{Digest, Sequence, Timestamp};
 use crate::plugin::ProjectionManifest;
-use crate::state::{Base, Entry, Fault, Overlay, SetAside, StateDigest, Store, Totals, View};
+use crate::state::{Base, Entry, Fault, Missing, Overlay, SetAside, StateDigest, Store, Totals, View};
 
 /// 256 MiB of changes in memory; beyond that an earlier state is made in a file.
 pub(super) const CHANGES_BYTES_MAX: usize = 256 << 20;
@@ -115,6 +115,8 @@ pub struct Past {
     pub from: Sequence,
     /// What would have been nearer and could not be used, and why.
     pub unused: Vec<String>,
+    /// Events that it was made without.
+    pub missing: Missing,
     state: Arc<Overlay>,
     faults: Vec<Fault>,
     set_aside: Vec<(String, SetAside)>,

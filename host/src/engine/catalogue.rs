@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Error, Keep, PluginSignature, Quota, sealed};
+use super::{Deployment, DroppedPolicy, Error, Keep, PluginSignature, Quota, sealed};
 use crate::event::Digest;
 
 const FORMAT: u32 = 1;
@@ -118,6 +118,9 @@ pub struct Projection {
     /// What served before and has no state any more, the latest last: with it the state as of any event is made again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ran: Vec<Deployment>,
+    /// What it does about events whose payloads a retention policy let go.
+    #[serde(default, skip_serializing_if = "DroppedPolicy::is_usual")]
+    pub dropped: DroppedPolicy,
     /// What it keeps of its past; never decides what a state holds.
     #[serde(default, skip_serializing_if = "Keep::is_usual")]
     pub keep: Keep,

@@ -175,7 +175,10 @@ impl Engine {
         at: Sequence,
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Found, Error> {
-        let portion = self.source(deployment, code).read(at, at)?;
+        let portion = self.source_again(name, deployment, code)?.read(at, at)?;
+        if let Some(why) = portion.dropped.why_erased(at) {
+            return Err(Error::PayloadDropped { sequence: at, why });
+        }
         let live = self.store_of(name, deployment)?.reader()?;
         let streams = portion.batch.iter().map(|event| event.stream);
         let Some(stream) = streams.chain(portion.failed.iter().map(|failed| failed.stream.as_str())).next() else {

@@ -88,6 +88,15 @@ pub enum Error {
         "projection {name:?} has no snapshot at sequence {sequence}; `polyfold projection snapshots {name}` lists them"
     )]
     UnknownSnapshot { name: String, sequence: Sequence },
+    #[error(
+        "the snapshot at sequence {sequence} is where the state of projection {name:?} can be begun now that payloads before \
+         it were dropped; `polyfold projection snapshot {name}` takes another one, then it can be removed"
+    )]
+    SnapshotNeeded { name: String, sequence: Sequence },
+    #[error("another run of retention is at it; wait until it is done")]
+    RetentionRuns,
+    #[error("nothing is dropped, because {blocked}; let it catch up, mend it, or abandon or delete it, and run again")]
+    RetentionBlocked { blocked: super::Blocked },
     /// Says nothing of the event: the same may go well later.
     #[error("the state of projection {name:?} cannot be made beyond sequence {reached} now: {reason}; ask again")]
     AsOfStopped { name: String, reached: Sequence, reason: String },
@@ -144,6 +153,19 @@ pub enum Error {
     Envelope { sequence: Sequence, source: DecodeError },
     #[error("event {sequence} was compacted: the log has nothing of it but digests; an archive may have it")]
     EventFolded { sequence: Sequence },
+    /// A state cannot be made, or made again, from what the log has.
+    #[error("events {first} to {last} are wanted and were compacted, {why}")]
+    Compacted { first: Sequence, last: Sequence, why: &'static str },
+    #[error(
+        "the state of the receipt cannot be made again: {events} events up to sequence {sequence} were erased, and it may \
+         have been made with them"
+    )]
+    MadeBeforeErasure { events: u64, sequence: Sequence },
+    #[error(
+        "projection {name:?}: its state was made without {without} compacted events and would be made again without \
+         {again_without}: no snapshot behind them is there to begin at, so the two cannot be compared"
+    )]
+    MadeOfOtherEvents { name: String, without: u64, again_without: u64 },
     #[error(
         "the payload of event {sequence} is {why}: the log does not have it any more; ask without the payload, its digest is there"
     )]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::append::Writer;
+use super::archive::Archive;
 use super::asof::Pasts;
 use super::catalogue::Catalogue;
 use super::journal::Position;
@@ -25,6 +26,7 @@ pub(super) struct Hub {
     pub(super) gauges: Gauges,
     pub(super) recent: Arc<Recent>,
     pub(super) pasts: Pasts,
+    pub(super) archive: Arc<Archive>,
     pub(super) states: Arc<States>,
     pub(super) writer: Writer,
     pub(super) log: Arc<Log>,

@@ -13,7 +13,9 @@ use super::replay::Replay;
 use super::snapshots::Keeping;
 use super::source::Source;
 use super::worker::{Duty, Worker};
-use super::{Chains, Deployment, Engine, Error, FaultPolicy, Keep, Phase, Progress, Projection, Quota, Sizing};
+use super::{
+    Chains, Deployment, DroppedPolicy, Engine, Error, FaultPolicy, Keep, Phase, Progress, Projection, Quota, Sizing,
+};
 use crate::cbor;
 use crate::event::{Digest, PluginName, Sequence};
 use crate::plugin::{self, Limits};
@@ -34,6 +36,7 @@ pub struct NewProjection {
     pub sync: bool,
     pub quota: Quota,
     pub keep: Keep,
+    pub dropped: DroppedPolicy,
 }
 
 impl Engine {
@@ -69,6 +72,7 @@ impl Engine {
                 auto_promote,
                 previous: None,
                 ran: Vec::new(),
+                dropped: new.dropped,
                 keep: new.keep,
                 quota,
             };
@@ -292,7 +296,7 @@ impl Engine {
         store: Arc<Store>,
         sizing: Sizing,
     ) -> Result<Replay, Error> {
-        let source = self.source(deployment, code);
+        let source = self.source(name, deployment, code)?;
         let parameters = deployment.parameters.as_str().into();
         let plugin = Arc::clone(&code.plugin);
         let mut feed = Feed::of(plugin, parameters, deployment.on_fault, sizing, store.reader()?)?;
@@ -303,10 +307,29 @@ impl Engine {
     }
 
     /// Where a deployment's events come from.
-    pub(super) fn source(&self, deployment: &Deployment, code: &Code) -> Source {
+    pub(super) fn source(&self, name: &str, deployment: &Deployment, code: &Code) -> Result<Source, Error> {
         let want = Want::of(deployment, code.plugin.manifest());
         let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
-        Source::new(log, recent, Arc::clone(&code.chains), want)
+        let dropped = self.projection(name)?.dropped;
+        Ok(Source::new(log, recent, Arc::clone(&code.chains), want).with_dropped(dropped, &self.hub.archive))
+    }
+
+    /// The same for making again what a state was. What was made with all events is not made again without some.
+    pub(super) fn source_again(&self, name: &str, deployment: &Deployment, code: &Code) -> Result<Source, Error> {
+        let dropped = self.dropped_again(name, deployment)?;
+        Ok(self.source(name, deployment, code)?.with_dropped(dropped, &self.hub.archive))
+    }
+
+    pub(super) fn dropped_again(&self, name: &str, deployment: &Deployment) -> Result<DroppedPolicy, Error> {
+        let projection = self.projection(name)?;
+        let has_state = projection.deployments().any(|it| it == deployment);
+        match projection.dropped {
+            DroppedPolicy::Accept if has_state && self.store_of(name, deployment)?.missing()?.by_retention() > 0 => {
+                Ok(DroppedPolicy::Accept)
+            }
+            DroppedPolicy::Accept => Ok(DroppedPolicy::Archive),
+            dropped @ (DroppedPolicy::Archive | DroppedPolicy::Refuse) => Ok(dropped),
+        }
     }
 
     /// The chains of a deployment's own upcasters.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{Deployment, UpcastFault};
-use crate::event::{Batch, Filter, Sequence};
+use crate::event::{Batch, Filter, Sequence, Why};
+use crate::log::Folded;
 use crate::plugin::{Prices, ProjectionManifest};
+use crate::state::Missing;
 
 /// What a projection wants of the log: the same for two of them means the same portions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +37,14 @@ pub(super) struct Portion {
     pub(super) dropped: LeftOut,
 }
 
-/// Events whose payloads were dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LeftOut {
-    /// By a retention policy.
-    pub(super) compacted: u64,
-    /// Redacted or forgotten.
-    pub(super) erased: u64,
+/// Events whose payloads were dropped: each that is left out, or a range of which the log has nothing but digests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeftOut(Vec<Gone>);
+
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    sequence: Sequence,
+    missing: Missing,
 }
 
 impl LeftOut {
@@ -50,12 +53,42 @@ impl LeftOut {
         if batch.is_whole() {
             return (batch, Self::default());
         }
-        let mut left_out = Self::default();
-        for dropped in batch.rows().iter().filter_map(|row| row.payload.dropped()) {
-            let count = if dropped.why.is_erased() { &mut left_out.erased } else { &mut left_out.compacted };
-            *count += 1;
-        }
+        let gone = batch.rows().iter().filter_map(|row| {
+            let missing = match row.payload.dropped()?.why {
+                Why::Compacted => Missing { compacted: 1, ..Missing::default() },
+                Why::Redacted => Missing { redacted: 1, ..Missing::default() },
+                Why::Forgotten => Missing { forgotten: 1, ..Missing::default() },
+            };
+            Some(Gone { sequence: row.sequence, missing })
+        });
+        let left_out = Self(gone.collect());
         (batch.filtered(|event| event.payload().is_some()), left_out)
+    }
+
+    /// Counts ranges too.
+    pub(super) fn add_folded(&mut self, folded: &[Folded]) {
+        let gone = folded.iter().map(|range| {
+            let events = range.last.0 - range.first.0 + 1;
+            Gone { sequence: range.last, missing: Missing { folded: events, ..Missing::default() } }
+        });
+        self.0.extend(gone);
+    }
+
+    /// Why an event is left out for good, if it is.
+    pub(super) fn why_erased(&self, sequence: Sequence) -> Option<Why> {
+        let Missing { redacted, forgotten, .. } = self.0.iter().find(|gone| gone.sequence == sequence)?.missing;
+        match (redacted, forgotten) {
+            (0, 0) => None,
+            (0, _) => Some(Why::Forgotten),
+            (_, _) => Some(Why::Redacted),
+        }
+    }
+
+    /// What is left out up to an event.
+    pub(super) fn upto(&self, sequence: Sequence) -> Missing {
+        let mut missing = Missing::default();
+        self.0.iter().filter(|gone| gone.sequence <= sequence).for_each(|gone| missing += gone.missing);
+        missing
     }
 }
 

@@ -45,10 +45,18 @@ impl Recent {
         let stretch = self.stretch(from, to);
         let portion = stretch.portion(want);
         // The first to come reads, the others wait for it; what cannot be read is for each to find out by itself.
-        let page = stretch.page.get_or_init(|| read(log, from, to).ok().map(Arc::new)).as_ref()?;
+        // Of what was dropped each makes its own.
+        let is_whole = |page: &Page| page.batch.is_whole() && page.folded.is_empty();
+        let read = || read(log, from, to).ok().filter(is_whole).map(Arc::new);
+        let page = stretch.page.get_or_init(read).as_ref()?;
         let portion = portion.get_or_init(|| make(&page.batch, page.next));
         // A failure that says nothing of the event must be found out anew by each try.
         Some(portion).filter(|portion| portion.is_final()).cloned()
+    }
+
+    /// Lets go of all: what they hold of the log may not be in it any more.
+    pub(super) fn clear(&self) {
+        self.stretches.lock().expect("no thread panics while it holds the stretches").clear();
     }
 
     fn stretch(&self, from: Sequence, to: Sequence) -> Arc<Stretch> {

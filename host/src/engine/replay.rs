@@ -18,7 +18,7 @@ use super::snapshots::Keeping;
 use super::source::Source;
 use crate::event::{Batch, Digest, Sequence};
 use crate::plugin::lower_priority;
-use crate::state::{self, Changes, Checkpoint, Costs, History, Marks, Store};
+use crate::state::{self, Changes, Checkpoint, Costs, History, Marks, Missing, Store};
 
 /// Below this many events, starting threads costs more than they save.
 const THREADS_FROM: u64 = 2_048;
@@ -51,6 +51,8 @@ pub(super) struct Replay {
     marks: Marks,
     /// What all calls cost up to there.
     costs: Costs,
+    /// Events that were wanted up to there and came without their payload.
+    missing: Missing,
     last_commit: Instant,
 }
 
@@ -84,6 +86,7 @@ impl Replay {
         let meter = Arc::new(Meter::new(reached.sequence));
         let (stop, last_commit) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let (committed, marks, costs) = (reached.sequence, Marks::default(), store.costs()?);
+        let missing = store.missing()?;
         let keeping = None;
         Ok(Self {
             source,
@@ -98,12 +101,17 @@ impl Replay {
             reached,
             marks,
             costs,
+            missing,
             last_commit,
         })
     }
 
     pub(super) fn reached(&self) -> Checkpoint {
         self.reached
+    }
+
+    pub(super) fn missing(&self) -> Missing {
+        self.missing
     }
 
     /// Feeds everything up to `target`.
@@ -132,6 +140,7 @@ impl Replay {
         }
         let checkpoint = self.checkpoint()?;
         self.marks.costs = Some(self.costs.clone());
+        self.marks.missing = Some(self.missing);
         self.marks.history = self.history(self.committed);
         let changes = self.feed.overlay().begin_commit();
         let committed = self.outlet.publish(&self.store, &changes, checkpoint, &self.marks);
@@ -179,12 +188,13 @@ impl Replay {
         self.feed.budget.forget();
         self.marks = Marks::default();
         self.costs = self.store.costs()?;
+        self.missing = self.store.missing()?;
         Ok(())
     }
 
     /// What is reached, with the chain head there.
     fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let chain = self.source.log.reader()?.chain_at(self.reached.sequence)?;
+        let chain = self.source.reader()?.chain_at(self.reached.sequence)?;
         Ok(Checkpoint { chain, ..self.reached })
     }
 
@@ -268,11 +278,13 @@ impl Replay {
                 }
             }
             if due && !self.feed.overlay().is_committing() {
+                let checkpoint = self.checkpoint()?;
                 let changes = self.feed.overlay().begin_commit();
                 let (costs, history) = (Some(self.costs.clone()), self.history(before));
-                let marks = Marks { costs, history, ..std::mem::take(&mut self.marks) };
+                let missing = Some(self.missing);
+                let marks = Marks { costs, missing, history, ..std::mem::take(&mut self.marks) };
                 before = self.reached.sequence;
-                let commit = Commit { changes, checkpoint: self.checkpoint()?, marks };
+                let commit = Commit { changes, checkpoint, marks };
                 commits.send(commit).expect("the writer takes commits until it is told that there are no more");
                 self.last_commit = Instant::now();
             }
@@ -288,6 +300,7 @@ impl Replay {
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
         self.costs.merge(&fed.costs);
+        self.missing += portion.dropped.upto(self.reached.sequence);
         self.feed.quarantine.count(portion, stopped_before);
         self.marks.set_aside.extend(self.feed.quarantine.take_changed());
         self.marks.faults.append(&mut fed.skipped);
@@ -358,7 +371,7 @@ impl Replay {
         let mut quarantine = self.feed.quarantine.clone();
         quarantine.keep_planned();
         let (costs, history) = (Some(self.costs.clone()), self.history(self.committed));
-        let mut marks = Marks { costs, history, ..self.marks.clone() };
+        let mut marks = Marks { costs, missing: Some(self.missing), history, ..self.marks.clone() };
         marks.set_aside.extend(quarantine.take_changed());
         Ok(self.store.prepare(self.feed.overlay().uncommitted(), &marks)?)
     }

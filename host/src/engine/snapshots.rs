@@ -12,7 +12,7 @@ pub(super) use keeping::Keeping;
 use super::states::States;
 use super::{Engine, Error, Keep};
 use crate::event::{Digest, Sequence, Timestamp};
-use crate::state::{Marks, Occasion, Reader, Snapshots, Store, Taken, View, Why};
+use crate::state::{Damaged, Marks, Occasion, Reader, Snapshots, Store, Taken, View, Why};
 
 /// A snapshot of one of a projection's states.
 pub type SnapshotInfo = Taken;
@@ -47,8 +47,21 @@ impl Engine {
     }
 
     /// Removes the snapshots at that sequence. Returns how many there were.
+    ///
+    /// # Errors
+    /// If a state could not be begun any more behind what was dropped of the log.
     pub fn remove_snapshot(&self, name: &str, sequence: Sequence) -> Result<usize, Error> {
-        self.projection(name)?;
+        let projection = self.projection(name)?;
+        let all = self.snapshots(name)?;
+        let is_needed = |taken: &&Taken| {
+            let is_run = projection.deployments().any(|it| it.identity() == taken.identity);
+            let stays = |it: &Taken| it.occasion != Occasion::Schedule && it.sequence > sequence;
+            let has_later = all.iter().any(|it| it.identity == taken.identity && stays(it));
+            taken.sequence == sequence && taken.occasion == Occasion::Cut && is_run && !has_later
+        };
+        if all.iter().any(|taken| is_needed(&taken)) {
+            return Err(Error::SnapshotNeeded { name: name.to_owned(), sequence });
+        }
         let removed = match self.hub.states.snapshots(name)? {
             Some(snapshots) => snapshots.remove(|snapshot| snapshot.checkpoint.sequence == sequence)?,
             None => 0,
@@ -120,7 +133,7 @@ impl States {
     /// Whether a snapshot was taken of this log as it is now. That one was not is said.
     pub(super) fn is_of_this_log(&self, name: &str, taken: &Taken) -> Result<bool, Error> {
         let reader = self.log().reader()?;
-        if taken.sequence <= reader.head().sequence && reader.chain_at(taken.sequence)? == taken.chain {
+        if taken.sequence <= reader.head().sequence && self.is_chain(taken.sequence, taken.chain)? {
             return Ok(true);
         }
         let sequence = taken.sequence;
@@ -167,12 +180,34 @@ impl States {
         Ok(Sequence::ZERO)
     }
 
+    /// Fills an empty state from the first sound snapshot at `gone` or behind, and at `upto` at most: what was dropped of the
+    /// log is before it. Returns how far that is; 0 if there is none.
+    pub(super) fn restore_behind(
+        &self,
+        name: &str,
+        identity: Digest,
+        store: &Store,
+        (gone, upto): (Sequence, Sequence),
+    ) -> Result<Sequence, Error> {
+        let all = self.snapshots_upto(name, identity, upto)?;
+        let places = all.iter().rev().map(|(_, taken)| taken.sequence).filter(|sequence| *sequence >= gone);
+        for place in places.collect::<Vec<_>>() {
+            let restored =
+                self.restore_upto(name, identity, store, (place, |taken: &Taken| taken.sequence == place))?;
+            if restored > Sequence::ZERO {
+                return Ok(restored);
+            }
+        }
+        Ok(Sequence::ZERO)
+    }
+
     /// Removes what is damaged of a projection's snapshots; all of them where that cannot be told.
     pub(super) fn scrub(&self, name: &str) {
-        let scrubbed = self.snapshots(name).and_then(|snapshots| Ok(snapshots.map(|it| it.scrub()).transpose()?));
+        let keep = |damaged: &[Damaged]| self.keep_damaged(name, damaged);
+        let scrubbed = self.snapshots(name).and_then(|snapshots| snapshots.map(|it| it.scrub(keep)).transpose());
         match scrubbed {
             Ok(removed) => {
-                for (_, sequence, why) in removed.unwrap_or_default() {
+                for Damaged { sequence, why, .. } in removed.unwrap_or_default() {
                     tracing::warn!(projection = name, "the snapshot at sequence {sequence} is removed: {why}");
                 }
             }
@@ -194,7 +229,7 @@ pub(super) fn marks_of(reader: &Reader, store: &Store) -> Result<Marks, Error> {
     // That at which a state halted lies behind its checkpoint.
     faults.retain(|fault| fault.sequence <= reader.checkpoint().sequence.0);
     let set_aside = reader.set_aside(None, usize::MAX)?.into_iter().collect();
-    Ok(Marks { faults, set_aside, costs: Some(store.costs()?), history: None })
+    Ok(Marks { faults, set_aside, costs: Some(store.costs()?), missing: Some(store.missing()?), history: None })
 }
 
 /// A snapshot that is found damaged while it is read.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use super::archive::Archive;
 use super::portion::{LeftOut, Portion, Want};
 use super::recent::{self, Recent};
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
-use super::{Chains, Error};
-use crate::event::{Batch, EventRef, Filter, Sequence, Timestamp};
-use crate::log::{Log, Query};
+use super::{Chains, DroppedPolicy, Error};
+use crate::event::{Batch, EventRef, Filter, Sequence, Timestamp, Why};
+use crate::log::{Log, Page, Query, Reader};
 
 /// Where a projection's events come from.
 #[derive(Clone)]
@@ -21,17 +22,42 @@ pub(super) struct Source {
     pub(super) stored: Filter,
     /// Only what had occurred by then, if that is asked.
     occurred: Option<Timestamp>,
+    /// What becomes of events that were compacted.
+    dropped: DroppedPolicy,
+    /// Where they are, if they may be read there.
+    archive: Option<Arc<Archive>>,
 }
 
 impl Source {
     pub(super) fn new(log: Arc<Log>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
         let stored = chains.sources(&want.filter);
-        Self { log, recent, chains, want, stored, occurred: None }
+        Self { log, recent, chains, want, stored, occurred: None, dropped: DroppedPolicy::default(), archive: None }
     }
 
     /// Only the events that had occurred by then; where an event does not say, that is when it was recorded.
     pub(super) fn occurred_by(self, occurred: Option<Timestamp>) -> Self {
         Self { occurred, ..self }
+    }
+
+    /// With compacted events treated so, and read from there if that may be.
+    pub(super) fn with_dropped(self, dropped: DroppedPolicy, archive: &Arc<Archive>) -> Self {
+        let archive = (dropped == DroppedPolicy::Archive).then(|| Arc::clone(archive));
+        Self { dropped, archive, ..self }
+    }
+
+    /// Goes on without compacted events from now on; says whether it did not before.
+    pub(super) fn accepts_dropped(&mut self) -> bool {
+        self.archive = None;
+        std::mem::replace(&mut self.dropped, DroppedPolicy::Accept) != DroppedPolicy::Accept
+    }
+
+    /// The log as this projection may read it.
+    pub(super) fn reader(&self) -> Result<Reader, Error> {
+        let reader = self.log.reader()?;
+        Ok(match &self.archive {
+            Some(archive) => archive.over(reader),
+            None => reader,
+        })
     }
 
     /// Reads what the projection wants from `from` on, to `to` at most, a page at most.
@@ -46,19 +72,19 @@ impl Source {
             }
         }
         let query = Query { from, to: Some(to), filter: self.stored.clone() };
-        let page = self.log.reader()?.read(&query, EVENTS_MAX, BYTES_MAX)?;
-        Ok(self.portion(page.batch, page.next, to))
+        let page = self.reader()?.read(&query, EVENTS_MAX, BYTES_MAX)?;
+        self.of_page(page, to)
     }
 
     pub(super) fn read_all(&self, from: Sequence, to: Sequence, portions: &SyncSender<Result<Portion, Error>>) {
         let mut query = Query { from, to: Some(to), filter: self.stored.clone() };
-        let reader = match self.log.reader() {
+        let reader = match self.reader() {
             Ok(reader) => reader,
-            Err(error) => return drop(portions.send(Err(error.into()))),
+            Err(error) => return drop(portions.send(Err(error))),
         };
         while query.from <= to {
             let portion = match reader.read(&query, EVENTS_MAX, BYTES_MAX) {
-                Ok(page) => Ok(self.portion(page.batch, page.next, to)),
+                Ok(page) => self.of_page(page, to),
                 Err(error) => Err(error.into()),
             };
             let next = portion.as_ref().map(|portion| portion.through.next());
@@ -70,6 +96,34 @@ impl Source {
                 return;
             }
         }
+    }
+
+    /// What the projection gets of a page.
+    fn of_page(&self, page: Page, to: Sequence) -> Result<Portion, Error> {
+        let is_whole = page.batch.is_whole() && page.folded.is_empty();
+        if !is_whole && self.dropped != DroppedPolicy::Accept {
+            self.refuse_compacted(&page)?;
+        }
+        let Page { batch, next, folded } = page;
+        let mut portion = self.portion(batch, next, to);
+        portion.dropped.add_folded(&folded);
+        Ok(portion)
+    }
+
+    fn refuse_compacted(&self, page: &Page) -> Result<(), Error> {
+        let is_asked = |event: &EventRef<'_>| self.occurred.is_none_or(|time| has_occurred(*event, time));
+        let is_compacted = |event: &EventRef<'_>| event.payload.dropped().is_some_and(|it| it.why == Why::Compacted);
+        let events = page.batch.iter().filter(|event| is_compacted(event) && is_asked(event));
+        let events = events.map(|event| (event.sequence, event.sequence));
+        let mut gone: Vec<_> = events.chain(page.folded.iter().map(|range| (range.first, range.last))).collect();
+        gone.sort_unstable();
+        let Some((first, mut last)) = gone.first().copied() else { return Ok(()) };
+        for (from, to) in gone {
+            if from <= last.next() {
+                last = to;
+            }
+        }
+        Err(Error::Compacted { first, last, why: self.dropped.refusal() })
     }
 
     pub(super) fn portion(&self, batch: Batch, next: Sequence, to: Sequence) -> Portion {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::catalogue::{Catalogue, sync_parent};
 use super::keep::Schedule;
+use super::retention::COUNTS_FILE;
 use super::{Error, Keep};
 use crate::event::{Digest, Sequence};
 use crate::log::Log;
-use crate::state::{self, Snapshots, Store};
+use crate::state::{self, Damaged, Snapshots, Store, Taken};
 
 /// What the names of files that only their makers need end with; who finds one at the start removes it.
 const SCRATCH: &str = ".scratch.redb";
@@ -127,6 +128,30 @@ impl States {
         Ok(self.begin_anew(name, &path, format!("{why} (it is kept as {})", aside.display())))
     }
 
+    /// Lets a state begin at a sound snapshot behind events that are gone; returns where that is. If there is none that is 0,
+    /// and the state stays as it is.
+    pub(super) fn begin_behind(
+        &self,
+        name: &str,
+        store: &Store,
+        identity: Digest,
+        gone: Sequence,
+    ) -> Result<Sequence, Error> {
+        let head = self.log.head().sequence;
+        let is_behind = |taken: &Taken| taken.sequence >= gone;
+        if !self.snapshots_upto(name, identity, head)?.iter().any(|(_, taken)| is_behind(taken)) {
+            return Ok(Sequence::ZERO);
+        }
+        let trial = Scratch(self.scratch(name, identity)?);
+        let place = self.restore_behind(name, identity, &trial.0, (gone, head))?;
+        if place == Sequence::ZERO {
+            return Ok(place);
+        }
+        let path = store.path().to_owned();
+        store.begin_anew(identity, self.log.id().0, || remove_if_there(&path))?;
+        self.restore_upto(name, identity, store, (place, |taken: &Taken| taken.sequence == place))
+    }
+
     /// Remembers and says that a state is made anew.
     fn begin_anew(&self, name: &str, path: &Path, why: String) -> Anew {
         tracing::warn!(projection = name, "a state is made anew from the log: {why}");
@@ -178,7 +203,7 @@ impl States {
         }
         let opened = match Snapshots::open(&path, self.log.id().0) {
             Err(state::Error::Snapshots { problem, .. }) => {
-                let aside = set_aside(&path)?;
+                let aside = self.set_aside_snapshots(&path)?;
                 tracing::warn!(
                     projection = name,
                     "its snapshots are kept as {} and not used: {problem}",
@@ -197,13 +222,55 @@ impl States {
     pub(super) fn set_snapshots_aside(&self, name: &str, why: &str) {
         let mut open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(name);
-        match set_aside(&self.snapshots_path(name)) {
+        match self.set_aside_snapshots(&self.snapshots_path(name)) {
             Ok(aside) => {
                 let aside = aside.display();
                 tracing::warn!(projection = name, "its snapshots are kept as {aside} and not used: {why}");
             }
             Err(error) => tracing::error!(projection = name, "its snapshots cannot be set aside: {error}"),
         }
+    }
+
+    /// Moves a file of snapshots away. Once payloads were dropped, what was set aside before stays: nothing makes it again.
+    fn set_aside_snapshots(&self, path: &Path) -> Result<PathBuf, Error> {
+        let aside = self.aside_of_snapshots(path);
+        std::fs::rename(path, &aside).map_err(Error::file(path))?;
+        sync_parent(path).map_err(Error::file(path))?;
+        Ok(aside)
+    }
+
+    fn aside_of_snapshots(&self, path: &Path) -> PathBuf {
+        let first = aside_of(path);
+        if !self.has_dropped() || !first.exists() {
+            return first;
+        }
+        let numbered = (2u64..).map(|number| PathBuf::from(format!("{}-{number}", first.display())));
+        numbered.into_iter().find(|path| !path.exists()).unwrap_or(first)
+    }
+
+    /// Whether runs of retention have dropped payloads of the log.
+    fn has_dropped(&self) -> bool {
+        self.dir.parent().is_some_and(|dir| dir.join(COUNTS_FILE).exists())
+    }
+
+    /// Keeps a copy of the file before damaged snapshots are removed from it, once payloads were dropped: one of them may
+    /// be where a state has to begin, and nothing makes it again.
+    pub(super) fn keep_damaged(&self, name: &str, damaged: &[Damaged]) -> Result<(), Error> {
+        if !self.has_dropped() {
+            return Ok(());
+        }
+        let path = self.snapshots_path(name);
+        let aside = self.aside_of_snapshots(&path);
+        std::fs::copy(&path, &aside).map_err(Error::file(&aside))?;
+        sync_parent(&aside).map_err(Error::file(&aside))?;
+        for Damaged { sequence, why, .. } in damaged {
+            let aside = aside.display();
+            tracing::warn!(
+                projection = name,
+                "the snapshot at sequence {sequence} is damaged ({why}) and kept in {aside}"
+            );
+        }
+        Ok(())
     }
 
     fn snapshots_path(&self, name: &str) -> PathBuf {
@@ -263,6 +330,15 @@ impl States {
         }
     }
 
+    /// Whether the log has that chain head at that event, as far as that can be told: of events that are folded it cannot.
+    pub(super) fn is_chain(&self, sequence: Sequence, chain: Digest) -> Result<bool, Error> {
+        match self.log.reader()?.chain_at(sequence) {
+            Ok(found) => Ok(found == chain),
+            Err(crate::log::Error::InFolded { .. }) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// A state must have been made from this log, as far as it goes.
     fn check(&self, name: &str, store: &Store) -> Result<(), Error> {
         let (checkpoint, head) = (store.checkpoint()?, self.log.head().sequence);
@@ -270,7 +346,7 @@ impl States {
             return Err(Error::AheadOfLog { name: name.to_owned(), checkpoint: checkpoint.sequence, head });
         }
         let is_empty = checkpoint.sequence == Sequence::ZERO;
-        if !is_empty && self.log.reader()?.chain_at(checkpoint.sequence)? != checkpoint.chain {
+        if !is_empty && !self.is_chain(checkpoint.sequence, checkpoint.chain)? {
             return Err(Error::OtherHistory { name: name.to_owned(), checkpoint: checkpoint.sequence });
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::worker::standing_fault;
 use super::{Deployment, Engine, Error, Phase, Progress, Projection};
 use crate::event::{Digest, Filter, Sequence, Timestamp};
 use crate::log::Query;
-use crate::state::{Checkpoint, Costs, Fault, Reader, SetAsideTotals, Size, Totals};
+use crate::state::{Checkpoint, Costs, Fault, Missing, Reader, SetAsideTotals, Size, Totals};
 
 /// A projection as it is now.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct StateStatus {
     pub costs: Costs,
     pub fault_count: u64,
     pub set_aside: SetAsideTotals,
+    /// Events that it was made without, because their payloads were gone.
+    pub missing: Missing,
     /// How many of the events that the state before it had set aside are folded in this one, in their places. Known once
     /// it has come as far as that one.
     pub redriven: Option<u64>,
@@ -92,6 +94,7 @@ struct Read {
     costs: Costs,
     fault_count: u64,
     set_aside: SetAsideTotals,
+    missing: Missing,
 }
 
 impl Engine {
@@ -133,7 +136,8 @@ impl Engine {
             let size = Size { entries: 0, file_bytes: 0 };
             let (totals, costs) = (Totals::default(), Costs::default());
             let (checkpoint, set_aside) = (Checkpoint::default(), SetAsideTotals::default());
-            let read = Read { progress, checkpoint, size, totals, costs, fault_count: 0, set_aside };
+            let missing = Missing::default();
+            let read = Read { progress, checkpoint, size, totals, costs, fault_count: 0, set_aside, missing };
             self.shown(name, deployment, read)
         })
     }
@@ -154,7 +158,8 @@ impl Engine {
             progress.last_error = self.hub.states.made_anew(name, identity).map(|anew| anew.why);
         }
         let (totals, costs) = (reader.totals()?, store.costs()?);
-        let read = Read { progress, checkpoint: reader.checkpoint(), size, totals, costs, fault_count, set_aside };
+        let (checkpoint, missing) = (reader.checkpoint(), store.missing()?);
+        let read = Read { progress, checkpoint, size, totals, costs, fault_count, set_aside, missing };
         let mut status = self.shown(name, deployment, read);
         if status.visible < head {
             status.lag_seconds = self.waited_seconds(status.visible.next())?;
@@ -163,7 +168,7 @@ impl Engine {
     }
 
     fn shown(&self, name: &str, deployment: &Deployment, read: Read) -> StateStatus {
-        let Read { progress, checkpoint, size, totals, costs, fault_count, set_aside } = read;
+        let Read { progress, checkpoint, size, totals, costs, fault_count, set_aside, missing } = read;
         let identity = deployment.identity();
         let rebuild = self.hub.running.get(&Key::rebuild(name, identity));
         StateStatus {
@@ -177,6 +182,7 @@ impl Engine {
             costs,
             fault_count,
             set_aside,
+            missing,
             redriven: None,
             phase: progress.phase,
             events_per_second: progress.events_per_second,

@@ -9,7 +9,7 @@ use super::catalogue::Content;
 use super::key::Key;
 use super::operate::parameters;
 use super::worker::Worker;
-use super::{Deployment, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
+use super::{Deployment, DroppedPolicy, Engine, Error, FaultPolicy, Phase, Progress, Projection, Sizing};
 use crate::plugin::Limits;
 
 /// A state this many events behind catches up within a moment, so a switch waits for it.
@@ -28,6 +28,8 @@ pub struct Upgrade {
     pub on_fault: Option<FaultPolicy>,
     pub fuel_per_event: Option<u64>,
     pub memory_bytes: Option<u64>,
+    /// What it does about events that were compacted, from now on.
+    pub dropped: Option<DroppedPolicy>,
     /// Let the new state serve as soon as it has caught up.
     pub auto_promote: bool,
 }
@@ -57,14 +59,32 @@ impl Engine {
             let present = content.projection(name)?.readable().clone();
             let deployment = self.upgraded(&present, upgrade, content)?;
             let projection = content.projection_mut(name)?;
+            projection.dropped = upgrade.dropped.unwrap_or(projection.dropped);
             let dropped = build(projection, deployment, upgrade.auto_promote);
             Ok((projection.clone(), dropped))
         })?;
         self.hub.forget(name, dropped);
+        if upgrade.dropped.is_some() {
+            self.restart_failed(&projection)?;
+        }
         if let Some(building) = &projection.building {
             self.start_state(&projection, building)?;
         }
         Ok(projection)
+    }
+
+    /// Lets states go on that failed: what they failed for may be so no more.
+    fn restart_failed(&self, projection: &Projection) -> Result<(), Error> {
+        for deployment in projection.deployments() {
+            let key = Key::state(&projection.name, deployment.identity());
+            let running = self.hub.running.get(&key);
+            let has_failed = |worker: Arc<Worker>| matches!(worker.meter.read().phase, Phase::Failed { .. });
+            if running.is_some_and(has_failed) {
+                self.hub.stop(&key);
+                self.start_state(projection, deployment)?;
+            }
+        }
+        Ok(())
     }
 
     fn upgraded(&self, present: &Deployment, upgrade: &Upgrade, content: &Content) -> Result<Deployment, Error> {
@@ -186,6 +206,7 @@ impl Engine {
         }
         let store = self.hub.states.scratch(name, identity)?;
         let (mut replay, plugin) = self.replay(name, deployment, store, Sizing::adaptive())?;
+        replay.source = self.source_again(name, deployment, &self.code(deployment)?)?;
         replay.feed.budget = self.budget(&projection);
         replay.keeping = Some(self.keeping(&projection, identity));
         let worker = Worker::start(replay, plugin.manifest_shared(), self.duty(&projection, deployment, true, true));

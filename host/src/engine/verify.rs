@@ -90,15 +90,28 @@ impl Engine {
     ) -> Result<Verification, Error> {
         let projection = self.projection(name)?;
         let deployment = projection.readable();
-        let live = self.store_of(name, deployment)?.reader()?;
+        let store = self.store_of(name, deployment)?;
+        let (live, made_without) = (store.reader()?, store.missing()?);
         let target = live.checkpoint().sequence;
         // The tree was kept up to date by each commit: what fits it is what was committed.
         let damage = live.check_tree()?.map(Difference::Damaged);
-        let (scratch, snapshot_unused) = self.begin(name, deployment, options, target)?;
-        let from = scratch.0.checkpoint()?.sequence;
-        let replay = self.verifying(name, deployment, options, &scratch)?;
-        let progress = build(replay, target, watch)?;
+        let (mut scratch, snapshot_unused) = self.begin(name, deployment, options, target)?;
+        let mut watch = watch;
+        let (from, progress) = loop {
+            let from = scratch.0.checkpoint()?.sequence;
+            let replay = self.verifying(name, deployment, options, &scratch)?;
+            match build(replay, target, &mut watch) {
+                Err(gone @ Error::Compacted { last, .. }) => {
+                    scratch = self.begin_behind(name, deployment, (last, target))?.ok_or(gone)?;
+                }
+                built => break (from, built?),
+            }
+        };
         let rebuilt = scratch.0.reader()?;
+        let (without, again_without) = (made_without.by_retention(), scratch.0.missing()?.by_retention());
+        if without != again_without {
+            return Err(Error::MadeOfOtherEvents { name: name.to_owned(), without, again_without });
+        }
         let difference = match progress.phase {
             Phase::Live => difference::between(&live, &rebuilt, target)?,
             phase @ (Phase::Replaying
@@ -137,6 +150,19 @@ impl Engine {
         Ok((Scratch(self.hub.states.scratch(name, deployment.identity())?), unused))
     }
 
+    /// A copy of the first sound snapshot behind events that are gone, at `target` at most; none if there is none.
+    fn begin_behind(
+        &self,
+        name: &str,
+        deployment: &Deployment,
+        (gone, target): (Sequence, Sequence),
+    ) -> Result<Option<Scratch>, Error> {
+        let (states, identity) = (&self.hub.states, deployment.identity());
+        let scratch = Scratch(states.scratch(name, identity)?);
+        let begun = states.restore_behind(name, identity, &scratch.0, (gone, target))?;
+        Ok((begun > Sequence::ZERO).then_some(scratch))
+    }
+
     /// The replay that builds it, with the other code that a part of its batches is folded by once more.
     fn verifying(
         &self,
@@ -171,7 +197,9 @@ impl Engine {
         scratch: &Scratch,
         sizes: &[usize],
     ) -> Result<Replay, Error> {
-        self.replay_with(name, deployment, code, Arc::clone(&scratch.0), Sizing::cycle(sizes))
+        let mut replay = self.replay_with(name, deployment, code, Arc::clone(&scratch.0), Sizing::cycle(sizes))?;
+        replay.source = self.source_again(name, deployment, code)?;
+        Ok(replay)
     }
 }
 

@@ -14,7 +14,7 @@ use super::progress::{Meter, Phase};
 use super::quota::OverQuota;
 use super::replay::{End, Replay};
 use super::sync::NotAttached;
-use super::{Error, HeadWatch};
+use super::{DroppedPolicy, Error, HeadWatch};
 use crate::event::{Digest, Sequence};
 use crate::plugin::ProjectionManifest;
 use crate::state::{self, Fault, Reader, Store};
@@ -211,6 +211,10 @@ impl Follower {
                     is_suspect = is_sound;
                     continue;
                 }
+                Err(gone @ Error::Compacted { last, .. }) => {
+                    self.go_around(&mut replay, last, gone)?;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             self.pause(&replay, reason, back_off);
@@ -232,6 +236,23 @@ impl Follower {
         replay.meter.enter(Phase::Replaying);
         replay.meter.note(anew.why);
         Ok(())
+    }
+
+    /// Goes on behind events that cannot be had any more: from a snapshot, or without them where the projection accepts that.
+    fn go_around(&self, replay: &mut Replay, last: Sequence, gone: Error) -> Result<(), Error> {
+        let Duty { hub, name, identity, .. } = &self.duty;
+        let begun = hub.states.begin_behind(name, &replay.store, *identity, last)?;
+        if begun > Sequence::ZERO {
+            replay.reset()?;
+            replay.meter.visible(replay.reached().sequence);
+            replay.meter.note(format!("it begins at the snapshot at sequence {begun}, because {gone}"));
+            return Ok(());
+        }
+        if hub.catalogue.projection(name)?.dropped == DroppedPolicy::Accept && replay.source.accepts_dropped() {
+            replay.reset()?;
+            return Ok(());
+        }
+        Err(gone)
     }
 
     /// Feeds up to `head`, and lets the state serve if that is due.

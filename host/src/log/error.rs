@@ -20,6 +20,8 @@ pub enum Error {
     InFolded { at: Sequence, first: Sequence, last: Sequence },
     #[error("rewriting the log takes {needed_bytes} bytes of disk and {free_bytes} are free; make room")]
     NoRoom { needed_bytes: u64, free_bytes: u64 },
+    #[error("events {first} to {last} are folded, and no archive has them; bring its files back from a copy")]
+    NotArchived { first: Sequence, last: Sequence },
     #[error("archive {path} cannot be used: {why}; bring the file back from a copy")]
     Archive { path: String, why: String },
     #[error("a log that is in no file cannot be rewritten")]

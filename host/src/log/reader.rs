@@ -2,6 +2,7 @@
 
 mod blocks;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redb::ReadOnlyTable;
@@ -235,6 +236,14 @@ impl Reader {
     pub fn stream_version(&self, stream: &StreamName) -> Result<Version, Error> {
         let key = Key::of(stream.as_str());
         Ok(self.failing.noting(self.index.versions(&[key]))?.get(&key).copied().unwrap_or(Version::ZERO))
+    }
+
+    /// The last versions of streams, in the order in which they are given; 0 for one that has no events.
+    pub fn stream_versions(&self, streams: &[&str]) -> Result<Vec<Version>, Error> {
+        let keys: Vec<Key> = streams.iter().map(|stream| Key::of(stream)).collect();
+        let rising: Vec<Key> = keys.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let versions = self.failing.noting(self.index.versions(&rising))?;
+        Ok(keys.iter().map(|key| versions.get(key).copied().unwrap_or(Version::ZERO)).collect())
     }
 
     /// Where the event with that id is.

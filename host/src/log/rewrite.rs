@@ -10,10 +10,11 @@ pub(super) mod cutter;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use self::copy::Copy;
 use super::Log;
+use super::archive::Archives;
 use super::error::Error;
 use super::file::{self, beside, guarded, guarded_open, remove_if_there, storage};
 use super::reader::Reader;
@@ -81,6 +82,32 @@ impl Log {
             let events_folded = self.take_over(copy, &new, path)?;
             let bytes_after = stats::file_bytes(self)?;
             Ok(Rewritten { events_dropped, bytes_dropped, events_folded, bytes_before, bytes_after, head })
+        })
+    }
+
+    /// Writes the log anew with the payloads of compacted events, as an archive has them.
+    ///
+    /// # Errors
+    /// As [`Log::rewrite`]; [`Error::NotArchived`] if events are folded that the archive lacks.
+    pub fn refill(&self, archives: &Arc<Archives>, progress: &mut dyn FnMut(Sequence)) -> Result<Rewritten, Error> {
+        let _one = self.rewriting.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path.as_deref().ok_or(Error::NoFile)?;
+        let bytes_before = stats::file_bytes(self)?;
+        let archived: u64 = archives.list().iter().map(|file| file.bytes).sum();
+        check_room(bytes_before + archived + ROOM_BYTES, free_bytes(path))?;
+        let new = New(beside(path));
+        remove_if_there(&new.0).map_err(storage)?;
+        guarded(&self.name, || {
+            let database = guarded_open(&self.name, || file::builder(&self.options).create(&new.0))?;
+            let (reading, state) = self.snapshot()?;
+            let reader = Reader::new(&reading, &state, self.storage.failing())?.with_archives(Arc::clone(archives));
+            let boundaries = BTreeSet::new();
+            let mut copy = Copy::begin(database, &reader, false, &boundaries)?;
+            copy.events(&reader, progress)?;
+            copy.runs(&reading.transaction)?;
+            let events_folded = self.take_over(copy, &new, path)?;
+            let (head, bytes_after) = (state.meta.head.sequence, stats::file_bytes(self)?);
+            Ok(Rewritten { events_dropped: 0, bytes_dropped: 0, events_folded, bytes_before, bytes_after, head })
         })
     }
 

@@ -180,6 +180,8 @@ fn needed(method: &Method, path: &str) -> Option<Scope> {
     match path {
         "/healthz" | "/readyz" if is_read => None,
         "/events" if *method == Method::POST => Some(Scope::Append),
+        path if path == "/archive" || path.starts_with("/archive/") => Some(Scope::Manage),
+        path if path == "/retention" || path.starts_with("/retention/") => Some(Scope::Manage),
         path if path == "/tokens" || path.starts_with("/tokens/") => Some(Scope::Manage),
         path if is_read && !runs_plugin(path) => Some(Scope::Read),
         _ => Some(Scope::Manage),
@@ -249,6 +251,7 @@ mod tests {
         check(Method::DELETE, "/tokens/1", Some(Scope::Manage));
         check(Method::POST, "/projections/x/promote", Some(Scope::Manage));
         check(Method::POST, "/backup", Some(Scope::Manage));
+        check(Method::GET, "/retention/plan", Some(Scope::Manage));
         check(Method::GET, "/projections/x/explain", Some(Scope::Manage));
         check(Method::GET, "/projections/x/debug", Some(Scope::Manage));
         check(Method::GET, "/projections/x/state/debug", Some(Scope::Read));

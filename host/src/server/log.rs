@@ -12,7 +12,7 @@ use super::answer::blocking;
 use super::model::{self, Progress, VerifiedLog};
 use super::params::NoParams;
 use super::problem::Problem;
-use super::sse;
+use super::{retention, sse};
 
 /// Where the log stands.
 #[utoipa::path(get, path = "/log", tag = "log", operation_id = "show_log",
@@ -30,6 +30,10 @@ pub(super) async fn show(State(host): State<Arc<Host>>, form: Form, _: NoParams)
             index_runs: stats.runs,
             index_bytes: stats.index_bytes,
             file_bytes: stats.file_bytes,
+            stubs: stats.stubs,
+            folded: stats.folded,
+            dropped_bytes: stats.dropped_bytes,
+            retention: retention::counts(engine.retention_counts()),
         })
     });
     Ok(form.answer(StatusCode::OK, &log.await?))

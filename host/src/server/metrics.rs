@@ -15,6 +15,7 @@ use prometheus::{Encoder as _, TextEncoder};
 use super::Host;
 use super::problem::{Code, Problem};
 use crate::engine::Engine;
+use crate::event::Timestamp;
 use family::{Families, Kind};
 pub(super) use traffic::Traffic;
 
@@ -42,6 +43,27 @@ fn collect(host: &Host) -> Vec<MetricFamily> {
     families
 }
 
+fn of_retention(families: &mut Families, engine: &Engine) {
+    let counts = engine.retention_counts();
+    for (name, help, value) in [
+        ("polyfold_retention_runs_total", "Runs of retention that dropped payloads.", counts.runs),
+        ("polyfold_retention_dropped_payloads_total", "Payloads that they dropped.", counts.events),
+        ("polyfold_retention_dropped_bytes_total", "Bytes of those payloads.", counts.payload_bytes),
+    ] {
+        families.one(name, help, Kind::Counter, value as f64);
+    }
+    let Some(last) = counts.last else { return };
+    let help = "When the last of them was.";
+    if let Ok(at) = last.at.parse::<Timestamp>() {
+        let seconds = at.micros() as f64 / 1e6;
+        families.one("polyfold_retention_last_run_timestamp_seconds", help, Kind::Gauge, seconds);
+    }
+    for (when, events) in [("before", last.critical_before), ("after", last.critical_after)] {
+        let help = "Critical events with their payloads, before and after the last of them.";
+        families.put("polyfold_retention_critical_events", help, Kind::Gauge, &[("when", when)], events as f64);
+    }
+}
+
 fn of_log(families: &mut Families, engine: &Engine) {
     let head = engine.head().sequence().0 as f64;
     families.one("polyfold_log_head_sequence", "The sequence of the log's last event.", Kind::Gauge, head);
@@ -54,6 +76,7 @@ fn of_log(families: &mut Families, engine: &Engine) {
     ] {
         families.one(name, help, Kind::Counter, value as f64);
     }
+    of_retention(families, engine);
     let seconds = "How long a group of appends took to become durable.";
     families.histogram("polyfold_append_commit_seconds", seconds, &counted.commit_seconds);
     families.histogram("polyfold_append_group_events", "Events of a group of appends.", &counted.group_events);

@@ -13,6 +13,7 @@ mod plugin;
 mod projection;
 mod provenance;
 mod receipt;
+mod retention;
 mod token;
 
 pub use comparison::{Compared, Comparison, Differing, FirstDifference};
@@ -31,4 +32,8 @@ pub use plugin::{Installed, Plugin, PluginDetails, Step, View};
 pub use projection::{Compiling, Fault, NewProjection, OnFault, Phase, Progress, Projection, State, Upgrade, Verified};
 pub use provenance::{NewPublisher, Publisher, Requirement, Signature, Source, Standing, Trust};
 pub use receipt::{CheckedReceipt, HostKey};
+pub use retention::{
+    ArchiveFile, Blocked, FoldedEvents, Missing, OnDropped, Policy, RestoredArchive, Retention, RetentionCounts,
+    RetentionGroup, RetentionPlan, RetentionProgress, RetentionRule, RetentionRun,
+};
 pub use token::{MadeToken, NewToken, Scope, Token};

@@ -78,6 +78,7 @@ impl View {
             origin: past.origin.as_str().to_owned(),
             from: past.from.0,
             unused: past.unused.clone(),
+            missing: super::retention::missing(past.missing),
         })
     }
 }

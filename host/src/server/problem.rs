@@ -50,6 +50,10 @@ pub enum Code {
     /// There is nothing that is being built, or that served before.
     NoOtherState,
     NotCaughtUp,
+    /// A state can be begun nowhere else.
+    SnapshotNeeded,
+    /// Events are wanted whose payloads were compacted, and no archive has them, or none may be read.
+    Compacted,
     /// A backup cannot go on from this log: it is of another one, or of another history of it.
     OtherBackup,
     /// A sync projection cannot take an event, so the append is refused.
@@ -93,6 +97,8 @@ impl Code {
             | Self::ProjectionExists
             | Self::NoOtherState
             | Self::OtherBackup
+            | Self::Compacted
+            | Self::SnapshotNeeded
             | Self::NotCaughtUp => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -254,6 +260,10 @@ fn code_of(error: &Error) -> Code {
         E::UnknownProjection(_) => Code::UnknownProjection,
         E::ProjectionExists(_) => Code::ProjectionExists,
         E::NoOtherState { .. } => Code::NoOtherState,
+        E::Compacted { .. } | E::MadeOfOtherEvents { .. } | E::MadeBeforeErasure { .. } => Code::Compacted,
+        E::RetentionBlocked { .. } => Code::NotCaughtUp,
+        E::SnapshotNeeded { .. } => Code::SnapshotNeeded,
+        E::RetentionRuns => Code::Busy,
         E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
         E::DiskFull { .. } => Code::DiskFull,
         E::OtherBackup(_) => Code::OtherBackup,
@@ -285,6 +295,7 @@ fn of_log(error: &LogError) -> Code {
         LogError::InUse { .. } => Code::Busy,
         LogError::InFolded { .. } => Code::UnknownEvent,
         LogError::NoRoom { .. } => Code::DiskFull,
+        LogError::NotArchived { .. } => Code::Compacted,
         LogError::NewerFormat { .. } | LogError::NoFile | LogError::Storage(_) => Code::Internal,
     }
 }

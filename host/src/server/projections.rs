@@ -22,7 +22,7 @@ use super::model::{self, Fault, NewProjection, OnFault, Projection, Ran};
 use super::origin::shown_signature;
 use super::params::{NoParams, Params, invalid};
 use super::problem::Problem;
-use super::state;
+use super::{retention, state};
 use crate::engine::{self, Engine, FaultPolicy, Phase, StateStatus};
 use crate::event::{Digest, PluginName};
 
@@ -58,6 +58,7 @@ pub(super) async fn create(
             sync: new.sync,
             quota: quota(new.quota.unwrap_or_default()),
             keep: snapshots::keep(new.keep.unwrap_or_default()),
+            dropped: retention::dropped(new.dropped.unwrap_or_default()),
         })?;
         let started = engine.start(&new.name);
         let mut made = shown(engine, &new.name)?;
@@ -203,6 +204,7 @@ fn shown(engine: &Engine, name: &str) -> Result<Projection, Problem> {
         sync: status.projection.sync,
         auto_promote: status.projection.auto_promote,
         quota: shown_quota(status.projection.quota),
+        dropped: retention::shown_dropped(status.projection.dropped),
         head,
         readable: shown_state(engine, &status.readable, head),
         is_serving: status.is_serving,
@@ -252,6 +254,7 @@ fn shown_state(engine: &Engine, state: &StateStatus, head: u64) -> model::State 
         quarantined: state.set_aside.streams,
         set_aside: state.set_aside.events,
         redriven: state.redriven,
+        missing: retention::missing(state.missing),
         probed: state.probed,
         entries: state.size.entries,
         state_bytes: state.totals.bytes,

@@ -15,6 +15,7 @@ use super::access::Door;
 use super::connection::{Connections, Patience};
 use super::gate;
 use super::listen::{Listener, Socket, Stream};
+use super::quiet::keep_house;
 use super::tls::{Tls, TlsError};
 
 /// Connections at once. Each takes a file and some ten thousand bytes.
@@ -107,7 +108,7 @@ pub async fn serve(
     let work = async {
         start_projections(&host).await;
         announce(&addresses);
-        std::future::pending::<()>().await;
+        keep_house(&host).await;
     };
     tokio::select! {
         () = shutdown => {}

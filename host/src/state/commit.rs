@@ -77,6 +77,9 @@ impl Store {
                 if let Some(costs) = &marks.costs {
                     transaction.open_table(META)?.insert("costs", costs.to_bytes().as_slice())?;
                 }
+                if let Some(missing) = marks.missing.filter(|missing| !missing.is_none()) {
+                    transaction.open_table(META)?.insert("missing", missing.to_bytes().as_slice())?;
+                }
             }
             quarantine::write(&transaction, marks)?;
             Ok(transaction)

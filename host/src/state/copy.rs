@@ -6,7 +6,7 @@
 //! end    0 u8, number of rows u64
 //! ```
 //! Numbers are little-endian; keys and values are as in the state's file, whose format FORMAT.md has. Of `meta` only
-//! `checkpoint` and `costs` are in it, `checkpoint` first.
+//! `checkpoint`, `costs` and `missing` are in it, `checkpoint` first.
 
 use std::io::{ErrorKind, Read};
 use std::ops::Bound;
@@ -61,7 +61,7 @@ impl Copy {
             let meta = transaction.open_table(META)?;
             let mut head = [MAGIC.as_slice(), &identity.0, &log_id].concat();
             let mut rows = 0;
-            for name in ["checkpoint", "costs"] {
+            for name in ["checkpoint", "costs", "missing"] {
                 if let Some(value) = meta.get(name)? {
                     put_row(&mut head, META_ROW, name.as_bytes(), value.value());
                     rows += 1;

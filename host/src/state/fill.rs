@@ -59,6 +59,9 @@ impl Store {
                 if let Some(costs) = &marks.costs {
                     meta.insert("costs", costs.to_bytes().as_slice())?;
                 }
+                if let Some(missing) = marks.missing.filter(|missing| !missing.is_none()) {
+                    meta.insert("missing", missing.to_bytes().as_slice())?;
+                }
                 meta.insert("tree", CURRENT)?;
                 meta.insert("checkpoint", checkpoint.to_bytes().as_slice())?;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Costs, Fault, History, SetAside};
+use super::{Costs, Fault, History, Missing, SetAside};
 
 /// What was found out on the way to a checkpoint: it becomes durable with the changes made on that way, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,14 +13,16 @@ pub struct Marks {
     pub set_aside: BTreeMap<String, SetAside>,
     /// What all calls cost up to there; none leaves it as it was.
     pub costs: Option<Costs>,
+    /// How many events it was made without up to there; none leaves it as it was.
+    pub missing: Option<Missing>,
     /// How history is kept of what the commit changes; without, all that was kept is dropped.
     pub history: Option<History>,
 }
 
 impl Marks {
-    /// Whether there is nothing that deserves a commit. Costs are written down with whatever does.
+    /// Whether there is nothing that deserves a commit. Costs and what is missing are written down with whatever does.
     pub fn is_empty(&self) -> bool {
-        let Self { faults, set_aside, costs: _, history: _ } = self;
+        let Self { faults, set_aside, costs: _, missing: _, history: _ } = self;
         faults.is_empty() && set_aside.is_empty()
     }
 }

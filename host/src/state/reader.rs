@@ -37,6 +37,11 @@ impl Reader {
         self.checkpoint
     }
 
+    /// The same of a later event, between which and its own nothing concerned the state.
+    pub fn moved_to(self, checkpoint: Checkpoint) -> Self {
+        Self { checkpoint, ..self }
+    }
+
     /// How many entries this snapshot has.
     pub fn len(&self) -> Result<u64, Error> {
         self.guarded(|| Ok(self.entries.len()?))

@@ -27,6 +27,7 @@ use redb::{Database, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 pub use copy::SnapshotsCopy;
 pub use manifest::{Manifest, Occasion, Taken, Why};
+pub use remove::Damaged;
 pub use view::View;
 
 use super::Error;

@@ -6,6 +6,7 @@
 //! | | `identity`, `log-id` | the identity (32 bytes) and the log (16 bytes) that the state was made from |
 //! | | `checkpoint` | sequence, events applied, fuel used: 3 × 8 bytes little-endian; the chain head there: 32 bytes |
 //! | | `costs` | what the calls cost: how many, the latest, at most 32 costliest; see costs.rs |
+//! | | `missing` | how many events it was made without; see missing.rs; absent where there are none |
 //! | | `tree` | a byte: 1 if the tree is that of the entries; otherwise, or without the row, it was left behind |
 //! | `entries` | key | value |
 //! | `faults` | sequence | a fault as JSON |
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::storage::{Open, Storage};
 use super::tree::TREE;
-use super::{Costs, Error, Reader, quarantine};
+use super::{Costs, Error, Missing, Reader, quarantine};
 use crate::event::{Digest, Sequence};
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -141,6 +142,17 @@ impl Store {
         match guarded(&self.path, read)? {
             None => Ok(Costs::default()),
             Some(bytes) => Costs::from_bytes(&bytes).ok_or_else(|| self.unusable("its costs are damaged")),
+        }
+    }
+
+    /// How many events it was made without, because their payloads were gone.
+    pub fn missing(&self) -> Result<Missing, Error> {
+        let read = || -> Result<_, redb::Error> {
+            Ok(self.db.begin_read()?.open_table(META)?.get("missing")?.map(|bytes| bytes.value().to_vec()))
+        };
+        match guarded(&self.path, read)? {
+            None => Ok(Missing::default()),
+            Some(bytes) => Missing::from_bytes(&bytes).ok_or_else(|| self.unusable("what it misses is damaged")),
         }
     }
 

@@ -27,7 +27,13 @@ fn changes(sequence: u64) -> (Changes, Checkpoint) {
 fn commit(store: &Store, sequence: u64) -> Result<(), Error> {
     let (changes, checkpoint) = changes(sequence);
     let history = Some(History { sequence: Sequence(sequence), horizon: 5 });
-    let marks = Marks { faults: vec![fault(sequence)], set_aside: [set_aside(sequence)].into(), costs: None, history };
+    let marks = Marks {
+        faults: vec![fault(sequence)],
+        set_aside: [set_aside(sequence)].into(),
+        costs: None,
+        missing: None,
+        history,
+    };
     store.commit(&changes, checkpoint, &marks)
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Client, Context, Error, OnFault, quota, snapshots, status, unsure, wait};
+use super::{Client, Context, Error, OnDropped, OnFault, quota, snapshots, status, unsure, wait};
 use crate::event::PluginName;
 use crate::server::data::Data;
 use crate::server::model::{NewProjection, Projection};
@@ -29,6 +29,9 @@ pub(in crate::cli) struct Create {
     /// Apply events inside the append, so that readers see their own writes; a fault refuses the append.
     #[arg(long)]
     sync: bool,
+    /// What to do about events whose payloads a retention policy let go.
+    #[arg(long, value_enum, default_value = "archive")]
+    dropped: OnDropped,
     #[command(flatten)]
     quota: quota::New,
     #[command(flatten)]
@@ -51,6 +54,7 @@ impl Create {
             sync: self.sync,
             quota: Some(self.quota.quota()),
             keep: Some(self.keep.keep()),
+            dropped: Some(self.dropped.into()),
         };
         let created = client.post("/projections", &new).map_err(|error| unsure(error, &name));
         let created: Projection = created?;

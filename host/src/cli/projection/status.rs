@@ -6,7 +6,7 @@ use super::snapshots::at_hand;
 use super::{Client, Context, Error, wait};
 use crate::cli::output::{count, count_of, size};
 use crate::cli::plugin::signer;
-use crate::server::model::{Costs, Kept, OnFault, Projection, Quota, Ran, Signature, State};
+use crate::server::model::{Costs, Kept, Missing, OnDropped, OnFault, Projection, Quota, Ran, Signature, State};
 
 /// A projection as programs read it: the state that readers see first.
 #[derive(Serialize)]
@@ -21,6 +21,9 @@ struct Row {
     auto_promote: bool,
     previous: Option<Beside>,
     on_fault: OnFault,
+    dropped: OnDropped,
+    #[serde(skip_serializing_if = "Missing::is_none")]
+    missing: Missing,
     parameters: String,
     phase: String,
     checkpoint: u64,
@@ -74,7 +77,7 @@ impl From<Projection> for Row {
     fn from(projection: Projection) -> Self {
         let phase = wait::phase(&projection.readable);
         let Projection { name, sync, auto_promote, head, readable, is_serving, building, previous, .. } = projection;
-        let Projection { past, quota, ran, .. } = projection;
+        let Projection { past, quota, ran, dropped, .. } = projection;
         Self {
             name,
             plugin: readable.plugin,
@@ -86,6 +89,8 @@ impl From<Projection> for Row {
             auto_promote,
             previous: previous.as_ref().map(Beside::of),
             on_fault: readable.on_fault,
+            dropped,
+            missing: readable.missing,
             parameters: readable.parameters.text(),
             phase,
             checkpoint: readable.checkpoint,
@@ -162,6 +167,8 @@ fn long(row: &Row) -> String {
     let others = [
         ("quarantine", quarantined(row.quarantined, row.set_aside)),
         ("redriven", redriven(row.redriven)),
+        ("missing", missing(row.missing)),
+        ("dropped", on_dropped(row.dropped)),
         ("probed", probed),
         ("ran before", ran(&row.ran)),
     ];
@@ -173,6 +180,29 @@ fn long(row: &Row) -> String {
 fn ran(ran: &[Ran]) -> Option<String> {
     let each = |ran: &Ran| format!("{} {}", ran.plugin, ran.identity.get(..12).unwrap_or(&ran.identity));
     (!ran.is_empty()).then(|| ran.iter().map(each).collect::<Vec<_>>().join(", "))
+}
+
+/// What the state was made without, if anything.
+fn missing(missing: Missing) -> Option<String> {
+    let Missing { compacted, folded, redacted, forgotten } = missing;
+    let kinds = [
+        (compacted, "compacted"),
+        (folded, "compacted and perhaps wanted"),
+        (redacted, "redacted"),
+        (forgotten, "forgotten"),
+    ];
+    let parts = kinds.into_iter().filter(|(events, _)| *events > 0);
+    let parts: Vec<String> = parts.map(|(events, why)| format!("{} {why}", count_of(events, "event"))).collect();
+    (!parts.is_empty()).then(|| format!("made without {}", parts.join(", ")))
+}
+
+/// What it does about compacted events, where that is not the usual.
+fn on_dropped(dropped: OnDropped) -> Option<String> {
+    match dropped {
+        OnDropped::Archive => None,
+        OnDropped::Accept => Some("accept: goes on without events that were compacted".to_owned()),
+        OnDropped::Refuse => Some("refuse: is not made without events that were compacted".to_owned()),
+    }
 }
 
 /// So many batches.

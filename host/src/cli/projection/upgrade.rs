@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::create::parameters;
-use super::{Client, Context, Error, OnFault, status, unsure, wait};
+use super::{Client, Context, Error, OnDropped, OnFault, status, unsure, wait};
 use crate::cli::output::show_state;
 use crate::server::model::{self, Phase, Projection};
 
@@ -28,6 +28,9 @@ pub(in crate::cli) struct Upgrade {
     /// Memory of an instance in bytes.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     memory_bytes: Option<u64>,
+    /// What to do about events whose payloads a retention policy let go, from now on.
+    #[arg(long, value_enum)]
+    dropped: Option<OnDropped>,
     /// Let the new state serve as soon as it has caught up.
     #[arg(long)]
     auto_promote: bool,
@@ -45,6 +48,7 @@ impl Upgrade {
             on_fault: self.on_fault.map(Into::into),
             fuel_per_event: self.fuel_per_event,
             memory_bytes: self.memory_bytes,
+            dropped: self.dropped.map(Into::into),
             auto_promote: self.auto_promote,
         };
         let before: Projection = client.get(&wait::path(&name, ""))?;

@@ -6,7 +6,7 @@ use super::cache::Sought;
 use super::{Keep, Origin};
 use crate::engine::{Deployment, Engine, Error};
 use crate::event::Sequence;
-use crate::state::{Base, Checkpoint, Fault, Reader, SetAside, Store, Undone, View};
+use crate::state::{Base, Checkpoint, Fault, Missing, Reader, SetAside, Store, Undone, View};
 
 /// So near it is not worth looking for something nearer.
 const NEAR_EVENTS: u64 = 2_000;
@@ -19,6 +19,8 @@ pub(in crate::engine) struct Start {
     /// Of the events up to there.
     pub(super) faults: Vec<Fault>,
     pub(super) set_aside: Vec<(String, SetAside)>,
+    /// Events that it was made without.
+    pub(super) missing: Missing,
     pub(super) origin: Origin,
     pub(super) keep: Keep,
     /// The snapshot that all of it lies over, if one does.
@@ -37,14 +39,17 @@ impl Start {
         let manifest = view.manifest();
         let (checkpoint, faults) = (manifest.checkpoint, manifest.marks.faults.clone());
         let set_aside = manifest.marks.set_aside.clone().into_iter().collect();
+        let missing = manifest.marks.missing.unwrap_or_default();
         let base = Base::Snapshot(Arc::clone(&view));
-        Self { base, checkpoint, faults, set_aside, origin, view: Some(view), ..Self::default() }
+        Self { base, checkpoint, faults, set_aside, missing, origin, view: Some(view), ..Self::default() }
     }
 
     fn undone(store: Arc<Store>, undone: Undone) -> Result<Self, Error> {
         let (checkpoint, faults, set_aside) = (undone.checkpoint(), undone.faults()?, undone.set_aside()?);
+        // What it misses lies before what history reaches back to.
+        let missing = store.missing()?;
         let (base, keep) = (Base::Undone(Box::new(undone)), Keep::Store(store));
-        Ok(Self { base, checkpoint, faults, set_aside, origin: Origin::History, keep, ..Self::default() })
+        Ok(Self { base, checkpoint, faults, set_aside, missing, origin: Origin::History, keep, ..Self::default() })
     }
 
     fn live(store: Arc<Store>, reader: Reader) -> Result<Self, Error> {
@@ -52,8 +57,9 @@ impl Start {
         let mut faults = reader.faults()?;
         faults.retain(|fault| fault.sequence <= checkpoint.sequence.0);
         let set_aside = reader.set_aside(None, usize::MAX)?;
+        let missing = store.missing()?;
         let (base, keep) = (Base::File(Box::new(reader)), Keep::Store(store));
-        Ok(Self { base, checkpoint, faults, set_aside, origin: Origin::Live, keep, ..Self::default() })
+        Ok(Self { base, checkpoint, faults, set_aside, missing, origin: Origin::Live, keep, ..Self::default() })
     }
 }
 
@@ -83,6 +89,7 @@ impl Engine {
             checkpoint: Checkpoint { sequence: past.sequence, ..Checkpoint::default() },
             faults: past.faults.clone(),
             set_aside: past.set_aside.clone(),
+            missing: past.missing,
             origin: Origin::Recent,
             view: past.view.clone(),
             ..Start::default()

@@ -133,7 +133,7 @@ impl Search<'_> {
         let Self { engine, name, deployment, key, limit, .. } = *self;
         let past = engine.past_of(name, deployment, (from, None), waiting)?;
         let code = engine.code(deployment)?;
-        let source = engine.source(deployment, &code);
+        let source = engine.source_again(self.name, deployment, &code)?;
         let mut feed = feed(deployment, &code, Overlay::new(past.base()));
         feed.sizing = Sizing::cycle(&[1]);
         feed.stop = Arc::clone(&waiting.stop);

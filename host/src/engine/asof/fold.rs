@@ -21,7 +21,7 @@ use crate::engine::verify::run_watched;
 use crate::engine::{Deployment, Engine, Error, Phase, Sizing};
 use crate::event::Sequence;
 use crate::plugin::ProjectionManifest;
-use crate::state::{Checkpoint, Costs, Fault, Marks, Overlay, View};
+use crate::state::{Checkpoint, Costs, Fault, Marks, Missing, Overlay, View};
 
 /// Below this many events, starting a thread that reads ahead costs more than it saves.
 const THREADS_FROM: u64 = 2_048;
@@ -44,6 +44,7 @@ pub(super) struct Fold<'a> {
     reached: Checkpoint,
     faults: Vec<Fault>,
     costs: Costs,
+    missing: Missing,
     halted: Option<Box<Fault>>,
     origin: Origin,
     from: Sequence,
@@ -66,9 +67,9 @@ impl<'a> Fold<'a> {
         sought: &'a Sought,
         start: Start,
     ) -> Result<Self, Error> {
-        let Start { base, checkpoint, faults, set_aside, origin, keep, view, unused } = start;
+        let Start { base, checkpoint, faults, set_aside, missing, origin, keep, view, unused } = start;
         let code = engine.code(deployment)?;
-        let source = engine.source(deployment, &code).occurred_by(sought.occurred);
+        let source = engine.source_again(&sought.name, deployment, &code)?.occurred_by(sought.occurred);
         let mut feed = feed(deployment, &code, Overlay::new(base));
         feed.quarantine = Quarantine::holding(set_aside);
         Ok(Self {
@@ -82,6 +83,7 @@ impl<'a> Fold<'a> {
             reached: checkpoint,
             faults,
             costs: Costs::default(),
+            missing,
             halted: None,
             origin,
             from: checkpoint.sequence,
@@ -149,6 +151,7 @@ impl<'a> Fold<'a> {
         self.reached.events += fed.folded;
         self.reached.fuel += fed.fuel;
         self.costs.merge(&fed.costs);
+        self.missing += portion.dropped.upto(self.reached.sequence);
         self.feed.quarantine.count(portion, stopped_before);
         self.faults.append(&mut fed.skipped);
         meter.passed(self.reached.sequence, &fed);
@@ -169,11 +172,12 @@ impl<'a> Fold<'a> {
         let Sought { name, identity, sequence, .. } = self.sought;
         let scratch = Scratch(self.engine.hub.states.scratch(name, *identity)?);
         let checkpoint =
-            Checkpoint { chain: self.engine.log().reader()?.chain_at(self.reached.sequence)?, ..self.reached };
+            Checkpoint { chain: self.engine.archived_reader()?.chain_at(self.reached.sequence)?, ..self.reached };
         let marks = Marks {
             faults: std::mem::take(&mut self.faults),
             set_aside: self.feed.quarantine.all(),
             costs: Some(self.costs.clone()),
+            missing: Some(self.missing),
             history: None,
         };
         scratch.0.fill(self.feed.overlay().entries(), checkpoint, &marks, None)?;
@@ -189,6 +193,7 @@ impl<'a> Fold<'a> {
         replay.stop = Arc::clone(&waiting.stop);
         let progress = run_watched(&mut replay, *sequence, waiting.watch)?;
         self.reached = replay.reached();
+        self.missing = replay.missing();
         match progress.phase {
             Phase::Live => {}
             Phase::Halted(fault) => self.halted = Some(fault),
@@ -221,6 +226,7 @@ impl<'a> Fold<'a> {
             set_aside: self.feed.quarantine.all().into_iter().collect(),
             state: Arc::new(self.feed.into_overlay()),
             faults: self.faults,
+            missing: self.missing,
             view: self.view,
             _keep: self.keep,
         }

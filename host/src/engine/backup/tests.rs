@@ -51,6 +51,7 @@ impl Test {
             sync: false,
             quota: Quota::default(),
             keep: crate::engine::Keep::default(),
+            dropped: crate::engine::DroppedPolicy::default(),
         };
         engine.create(&new).unwrap();
     }

@@ -15,7 +15,7 @@ use crate::engine::replay::Replay;
 use crate::engine::source::Source;
 use crate::engine::states::{CHECKS, Scratch};
 use crate::engine::verify::run_watched;
-use crate::engine::{Chains, Deployment, Document, Engine, Error, Phase, Progress, Sizing};
+use crate::engine::{Chains, Deployment, Document, DroppedPolicy, Engine, Error, Phase, Progress, Sizing};
 use crate::event::{Digest, Sequence};
 use crate::log;
 use crate::plugin::{self, Failure, Limits, LoadError, Plugin, Upcaster};
@@ -97,7 +97,15 @@ impl Engine {
             }
         }
         check.holds.push(Aspect::Replay);
-        compare(check, &state, &scratch.0.reader()?)
+        let missing = replay.missing();
+        compare(check, &state, &scratch.0.reader()?).map_err(|stop| match stop {
+            // It may have been made when they were there.
+            Stop::Refused(_) if !missing.is_none() => Stop::Failed(Error::MadeBeforeErasure {
+                events: missing.redacted + missing.forgotten,
+                sequence: Sequence(state.sequence),
+            }),
+            stop => stop,
+        })
     }
 
     fn check_log(&self, check: &mut Check, watch: &mut (dyn FnMut(&Progress) + Send)) -> Result<(), Stop> {
@@ -158,6 +166,7 @@ impl Engine {
         let chains = Arc::new(chains.map_err(|error| Refusal::new(Aspect::Plugin, error.to_string()))?);
         let want = Want::of(deployment, projection.manifest());
         let source = Source::new(Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent), chains, want);
+        let source = source.with_dropped(DroppedPolicy::Archive, &self.hub.archive);
         let (parameters, policy) = (deployment.parameters.as_str().into(), deployment.on_fault);
         let mut feed = Feed::of(projection, parameters, policy, Sizing::adaptive(), store.reader()?)?;
         feed.upcasters.clone_from(&deployment.upcasters);

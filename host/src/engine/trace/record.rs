@@ -31,7 +31,7 @@ impl Engine {
     pub fn record(&self, name: &str, slice: Slice) -> Result<Trace, Error> {
         let deployment = self.projection(name)?.readable().clone();
         let code = self.code(&deployment)?;
-        let (plugin, source) = (Arc::clone(&code.plugin), self.source(&deployment, &code));
+        let (plugin, source) = (Arc::clone(&code.plugin), self.source_again(name, &deployment, &code)?);
         let mut taken = Taken::of(slice, self.head().sequence());
         while let Some(from) = taken.from() {
             let portion = source.read(from, taken.to)?;
@@ -82,7 +82,7 @@ impl Engine {
         let others = others.iter().map(|plugin| self.upcaster(plugin)).collect::<Result<Vec<_>, _>>()?;
         let others = Chains::join(&others);
         let mut taken = Taken::of(slice, self.head().sequence());
-        let reader = self.log().reader()?;
+        let reader = self.archived_reader()?;
         let filter = others.sources(&Filter { event_types: types(&upcaster), ..filter.clone() });
         while let Some(from) = taken.from() {
             let page =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redb::{Database, Durability, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::cutter::Cutter;
-use crate::event::{Batch, Dropped, EventRef, Sequence, Stored, Why};
+use crate::event::{Batch, Dropped, EventRef, Filter, Sequence, Stored, Why};
 use crate::log::block::{self, Codec, Entry};
 use crate::log::blocks::RawBlock;
 use crate::log::error::Error;
@@ -13,7 +13,7 @@ use crate::log::file::{initialise_as, load_runs};
 use crate::log::index::memtable::Memtable;
 use crate::log::index::merge::Target;
 use crate::log::index::run::{Info, remove};
-use crate::log::reader::Reader;
+use crate::log::reader::{Query, Reader};
 use crate::log::state::State;
 use crate::log::tables::{BLOCKS, DroppedCounts, FILTERS, Head, META, META_KEY, Meta, PAGES, RUNS};
 use crate::log::tail::Tail;
@@ -74,6 +74,32 @@ impl<'a> Copy<'a> {
                 self.commit()?;
             }
             progress(last);
+        }
+        self.commit()
+    }
+
+    /// Takes all events one by one, as a reader with archives has them.
+    pub(super) fn events(&mut self, reader: &Reader, progress: &mut dyn FnMut(Sequence)) -> Result<(), Error> {
+        const PAGE_EVENTS: usize = 8_192;
+        let mut bytes = 0;
+        while self.reached() < reader.head().sequence {
+            let query = Query { from: self.reached().next(), to: None, filter: Filter::all() };
+            let page = reader.read(&query, PAGE_EVENTS, COMMIT_BYTES)?;
+            if let Some(folded) = page.folded.first() {
+                return Err(Error::NotArchived { first: folded.first, last: folded.last });
+            }
+            for event in page.batch.iter() {
+                self.cutter.event(event.envelope_bytes(), event.recorded_at, event.payload);
+            }
+            bytes += page.batch.payload_bytes();
+            if bytes >= COMMIT_BYTES {
+                bytes = 0;
+                self.commit()?;
+            }
+            progress(self.reached());
+        }
+        if self.cutter.head.chain != reader.head().chain {
+            return Err(Error::damaged("the archive", "its events are not those of the log's chain"));
         }
         self.commit()
     }

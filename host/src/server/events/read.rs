@@ -16,7 +16,7 @@ use crate::server::accept::{Form, LINES, PageForm};
 use crate::server::access::Access;
 use crate::server::answer::blocking;
 use crate::server::data::Data;
-use crate::server::model::{DroppedPayload, Event, EventPage, StreamPage};
+use crate::server::model::{DroppedPayload, Event, EventPage, FoldedEvents, StreamPage};
 use crate::server::params::{Params, invalid};
 use crate::server::problem::Problem;
 use crate::server::sse;
@@ -30,7 +30,8 @@ const EXPORT: Bounds = Bounds { events: 512, bytes: 128 << 10 };
 /// Reads events in order of sequence.
 ///
 /// A page at a time; where there is nothing yet it waits, if asked to, for the first that comes. With
-/// `Accept: application/x-ndjson` all events up to the present head are written line by line, as an import takes them.
+/// `Accept: application/x-ndjson` all events up to the present head are written line by line, as an import takes them. Compacted
+/// events of which there are only digests are named by their sequences, in `folded` or in a line with nothing else in it.
 /// A token that is limited to categories is given those of its categories.
 #[utoipa::path(get, path = "/events", tag = "events", operation_id = "read_events",
     params(("since" = Option<u64>, Query, description = "Only events behind this sequence"),
@@ -45,7 +46,8 @@ const EXPORT: Bounds = Bounds { events: 512, bytes: 128 << 10 };
         ("recorded_since" = Option<String>, Query, format = DateTime, description = "Only recorded then or later"),
         ("recorded_until" = Option<String>, Query, format = DateTime, description = "Only recorded before"),
         ("as_of" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
-        ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out")),
+        ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out"),
+        ("archived" = Option<bool>, Query, description = "Read compacted events from the archive, as they were; false if left out")),
     responses((status = 200, description = "A page, or lines", content((EventPage), (String = "application/x-ndjson")))))]
 pub(in crate::server) async fn events(
     State(host): State<Arc<Host>>,
@@ -64,10 +66,10 @@ pub(in crate::server) async fn events(
         head.mark_unchanged();
         let selected = selection.clone();
         let (events, looked) = blocking(&host, move |engine| page(engine, &selected, since, bounds)).await?;
-        let is_over = !events.is_empty() || looked.is_over || Instant::now() >= until;
+        let is_over = !events.is_empty() || !looked.folded.is_empty() || looked.is_over || Instant::now() >= until;
         if is_over || host.service().is_closing() {
-            let (next, head) = (looked.next.0, looked.head.0);
-            return Ok(form.answer(StatusCode::OK, &EventPage { events, next, head }));
+            let (next, head, folded) = (looked.next.0, looked.head.0, looked.folded);
+            return Ok(form.answer(StatusCode::OK, &EventPage { events, folded, next, head }));
         }
         since = looked.next;
         if since < looked.head {
@@ -130,13 +132,15 @@ fn export(host: Arc<Host>, mut selection: Selection, limit: Option<usize>) -> Re
             let (selected, bounds) =
                 (selection.clone(), Bounds { events: left.min(EXPORT.events), bytes: EXPORT.bytes });
             let read = blocking(&host, move |engine| {
-                let (mut text, mut count) = (String::new(), 0);
+                let (mut lines, mut count) = (Vec::new(), 0);
                 let looked = selected.page(engine, since, bounds, &mut |event| {
-                    text += &event_to_json(event)?;
-                    text.push('\n');
+                    lines.push((event.sequence.0, event_to_json(event)?));
                     count += 1;
                     Ok(())
                 })?;
+                lines.extend(looked.folded.iter().map(|folded| (folded.last, folded_line(*folded))));
+                lines.sort_by_key(|(sequence, _)| *sequence);
+                let text: String = lines.iter().flat_map(|(_, line)| [line, "\n"]).collect();
                 Ok((text, count, looked))
             });
             match read.await {
@@ -153,6 +157,11 @@ fn export(host: Arc<Host>, mut selection: Selection, limit: Option<usize>) -> Re
         }
     });
     Ok(([(CONTENT_TYPE, LINES)], body).into_response())
+}
+
+/// A line for events of which there are only digests: no event, so that nobody takes one for the other.
+fn folded_line(folded: FoldedEvents) -> String {
+    serde_json::json!({ "folded": folded }).to_string()
 }
 
 /// Reads a stream's events in order of version.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::engine::{self, Engine, Moment, Query};
 use crate::event::{EventRef, Filter, Sequence, StreamName, Timestamp, Version};
 use crate::server::access::Access;
+use crate::server::model::FoldedEvents;
 use crate::server::params::Params;
 use crate::server::problem::Problem;
 
 /// The query of every route that selects events.
-pub(super) const NAMES: [&str; 9] =
-    ["since", "to", "stream", "category", "type", "recorded_since", "recorded_until", "as_of", "upcast"];
+pub(super) const NAMES: [&str; 10] =
+    ["since", "to", "stream", "category", "type", "recorded_since", "recorded_until", "as_of", "upcast", "archived"];
 
 #[derive(Clone, Debug)]
 pub(super) struct Selection {
@@ -23,15 +24,19 @@ pub(super) struct Selection {
     recorded_until: Option<Timestamp>,
     as_of: Option<Moment>,
     upcast: bool,
+    /// Whether compacted events are read from the archive.
+    archived: bool,
 }
 
 /// How far a page looked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Looked {
     pub(super) next: Sequence,
     pub(super) head: Sequence,
     /// Whether nothing that comes later can be wanted.
     pub(super) is_over: bool,
+    /// What was passed of which there are only digests.
+    pub(super) folded: Vec<FoldedEvents>,
 }
 
 /// How much is looked at for one page.
@@ -60,6 +65,7 @@ impl Selection {
             recorded_until: params.parsed("recorded_until")?,
             as_of: params.parsed("as_of")?,
             upcast: params.flag("upcast", false)?,
+            archived: params.flag("archived", false)?,
         })
     }
 
@@ -71,7 +77,7 @@ impl Selection {
         bounds: Bounds,
         take: Take<'_>,
     ) -> Result<Looked, Problem> {
-        let reader = engine.log().reader()?;
+        let reader = if self.archived { engine.archived_reader()? } else { engine.log().reader()? };
         let head = reader.head().sequence;
         let first = self.recorded_since.map(|time| reader.sequence_at(time)).transpose()?;
         let before = self.recorded_until.map(|time| reader.sequence_at(time)).transpose()?;
@@ -81,13 +87,14 @@ impl Selection {
         let is_closed = end < head || self.to == Some(end) || as_of.is_some();
         let chains = if self.upcast { engine.chains()? } else { Arc::default() };
         let mut from = Sequence(since.0.saturating_add(1)).max(first.unwrap_or(Sequence::FIRST));
-        let (mut events, mut bytes) = (0, 0);
+        let (mut events, mut bytes, mut folded) = (0, 0, Vec::new());
         while from <= end && events < bounds.events && bytes < bounds.bytes {
             let (batch, next) = match &self.stream {
                 Some(stream) => self.of_stream(&reader, stream, from, end, bounds.events - events)?,
                 None => {
                     let query = Query { from, to: Some(end), filter: chains.sources(&self.filter) };
                     let page = reader.read(&query, bounds.events - events, bounds.bytes)?;
+                    folded.extend(page.folded.iter().map(|it| FoldedEvents { first: it.first.0, last: it.last.0 }));
                     (page.batch, page.next)
                 }
             };
@@ -104,7 +111,7 @@ impl Selection {
             }
         }
         let next = from.previous().max(since);
-        Ok(Looked { next, head, is_over: is_closed && next >= end })
+        Ok(Looked { next, head, is_over: is_closed && next >= end, folded })
     }
 
     /// A stream's events from a sequence on: its versions are in the order of sequences.

@@ -23,7 +23,7 @@ const PAGE: Bounds = Bounds { events: 256, bytes: 256 << 10 };
 /// Follows events as they come, by Server-Sent Events.
 ///
 /// Each is an event `event` whose id is its sequence. Who filters is told now and then, by an event `head`, how far it has
-/// seen; a comment every 15 seconds says that the host is there. `shutdown` comes before the host ends, `error` with a
+/// seen, and of compacted events by an event `folded`, of which there are only digests; a comment every 15 seconds says that the host is there. `shutdown` comes before the host ends, `error` with a
 /// problem where it cannot go on. A reader is served at its own pace, and cut off if it takes nothing for 30 seconds. The
 /// stream ends when its token is revoked. A client resumes behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/events/stream", tag = "events", operation_id = "follow_events",
@@ -37,6 +37,7 @@ const PAGE: Bounds = Bounds { events: 256, bytes: 256 << 10 };
         ("recorded_until" = Option<String>, Query, format = DateTime, description = "Only recorded before"),
         ("as_of" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "Only events up to this sequence, or recorded by this RFC 3339 time; nothing that comes later is waited for"),
         ("upcast" = Option<bool>, Query, description = "Lift events with the upcasters in force; false if left out"),
+        ("archived" = Option<bool>, Query, description = "Read compacted events from the archive, as they were; false if left out"),
         ("Last-Event-ID" = Option<u64>, Header, description = "The id that came last; it goes before `since`")),
     responses((status = 200, description = "Events without end", content(("text/event-stream")))))]
 pub(in crate::server) async fn follow(
@@ -69,6 +70,9 @@ async fn write(host: &Arc<Host>, selection: &Selection, frames: &Frames) {
                 text += &format!("event: event\nid: {sequence}\ndata: {}\n\n", event_to_json(event)?);
                 Ok(())
             })?;
+            for folded in &looked.folded {
+                text += &sse::frame("folded", folded);
+            }
             // Who filters has seen more than it was sent, and resumes behind all of it.
             if text.is_empty() && looked.next > since {
                 text = format!("event: head\nid: {}\ndata: {{\"head\":{}}}\n\n", looked.next, looked.head);

@@ -1,5 +1,6 @@
 //! The entries of a state, as it is or as it was.
 
+use super::retention::Missing;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,6 +48,9 @@ pub struct AsOf {
     /// What was nearer and could not be used, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
+    /// Events that it was made without, because their payloads were gone; absent if there are none.
+    #[serde(default, skip_serializing_if = "Missing::is_none")]
+    pub missing: Missing,
 }
 
 /// The values that a key had.

@@ -1,5 +1,6 @@
 //! Events and the log that holds them.
 
+use super::retention::{FoldedEvents, RetentionCounts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -55,6 +56,9 @@ impl DroppedPayload {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
     pub events: Vec<Event>,
+    /// What was passed of which there are only digests; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<FoldedEvents>,
     /// Everything up to here was looked at: pass it as `since` to go on.
     pub next: u64,
     /// Where the log ended.
@@ -133,6 +137,17 @@ pub struct Log {
     pub index_runs: u64,
     pub index_bytes: u64,
     pub file_bytes: u64,
+    /// Events that have an envelope and no payload any more.
+    #[serde(default)]
+    pub stubs: u64,
+    /// Events of which there are only digests.
+    #[serde(default)]
+    pub folded: u64,
+    /// Bytes of the payloads of both.
+    #[serde(default)]
+    pub dropped_bytes: u64,
+    #[serde(default)]
+    pub retention: RetentionCounts,
 }
 
 /// A log whose every checksum, digest, version and index was recomputed.

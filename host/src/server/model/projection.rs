@@ -1,5 +1,6 @@
 //! Projections, what they run and how far it has come.
 
+use super::retention::{Missing, OnDropped};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,6 +39,9 @@ pub struct NewProjection {
     /// What it keeps of its past; as usual if left out.
     #[serde(default)]
     pub keep: Option<Keep>,
+    /// What it does about events that were compacted; `archive` if left out.
+    #[serde(default)]
+    pub dropped: Option<OnDropped>,
 }
 
 /// What a projection should run instead; what is left out stays as it is.
@@ -57,6 +61,9 @@ pub struct Upgrade {
     #[serde(default, deserialize_with = "crate::server::data::whole")]
     #[schema(minimum = 1)]
     pub memory_bytes: Option<u64>,
+    /// What it does about events that were compacted, from now on.
+    #[serde(default)]
+    pub dropped: Option<OnDropped>,
     /// Let the new state serve as soon as it has caught up.
     #[serde(default)]
     pub auto_promote: bool,
@@ -79,6 +86,8 @@ pub struct Projection {
     /// Whether the state that is being built takes over by itself.
     pub auto_promote: bool,
     pub quota: Quota,
+    /// What it does about events that were compacted.
+    pub dropped: OnDropped,
     /// Where the log ends.
     pub head: u64,
     /// The state that answers readers: the one that serves, or the first one while it is built.
@@ -131,6 +140,9 @@ pub struct State {
     /// How many of the events that the state before it had set aside are folded in this one, in their places. Absent
     /// until it has come as far as that one, or where that one has set nothing aside.
     pub redriven: Option<u64>,
+    /// Events that it was made without, because their payloads were gone; absent if there are none.
+    #[serde(default, skip_serializing_if = "Missing::is_none")]
+    pub missing: Missing,
     /// Batches that were folded once more under other conditions and came out alike, since its worker began.
     pub probed: u64,
     pub entries: u64,

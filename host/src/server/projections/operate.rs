@@ -16,7 +16,7 @@ use crate::server::data::Data;
 use crate::server::model::{Progress, Projection, Quota, Upgrade, Verified};
 use crate::server::params::{NoParams, Params, invalid};
 use crate::server::problem::{Code, Problem};
-use crate::server::{Host, sse};
+use crate::server::{Host, retention, sse};
 
 /// Builds the readable state anew from the log, beside the one that goes on answering, and lets it take its place.
 ///
@@ -179,6 +179,7 @@ pub(in crate::server) async fn upgrade(
         on_fault: new.on_fault.map(policy),
         fuel_per_event: new.fuel_per_event,
         memory_bytes: new.memory_bytes,
+        dropped: new.dropped.map(retention::dropped),
         auto_promote: new.auto_promote,
     };
     let upgraded = blocking(&host, move |engine| {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Digest, Sequence, Timestamp};
 use crate::state::tree::{Item, Totals};
-use crate::state::{Checkpoint, Costs, Fault, Marks, SetAside};
+use crate::state::{Checkpoint, Costs, Fault, Marks, Missing, SetAside};
 
 /// What the digest of a row is derived with.
 const CONTEXT: &str = "polyfold 2026-11-21 snapshot 1";
@@ -20,6 +20,8 @@ pub enum Occasion {
     Hand,
     /// It was built beside the state and verified.
     Verified,
+    /// Payloads of events before it were about to be dropped: where the state can be begun when they are gone.
+    Cut,
 }
 
 impl Occasion {
@@ -28,6 +30,7 @@ impl Occasion {
             Self::Schedule => "schedule",
             Self::Hand => "hand",
             Self::Verified => "verified",
+            Self::Cut => "cut",
         }
     }
 }
@@ -89,6 +92,9 @@ struct Row {
     /// Stream, first event, number of events, last event.
     set_aside: Vec<(String, u64, u64, u64)>,
     costs: Vec<u8>,
+    /// Events that it was made without: compacted, folded, redacted, forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<[u64; 4]>,
     occasion: Occasion,
     /// Microseconds since 1970.
     taken_at: i64,
@@ -130,6 +136,7 @@ impl Manifest {
             faults: marks.faults.clone(),
             set_aside: set_aside.collect(),
             costs: marks.costs.clone().unwrap_or_default().to_bytes(),
+            missing: marks.missing.filter(|missing| !missing.is_none()).map(Missing::numbers),
             occasion: why.occasion,
             taken_at: why.taken_at.micros(),
             fed_bytes: why.fed_bytes,
@@ -155,6 +162,7 @@ impl Manifest {
             faults: row.faults,
             set_aside: row.set_aside.into_iter().map(aside).collect(),
             costs: Some(Costs::from_bytes(&row.costs)?),
+            missing: Some(row.missing.map(Missing::of_numbers).unwrap_or_default()),
             history: None,
         };
         let (sequence, chain) = (Sequence(row.sequence), Digest(row.chain));

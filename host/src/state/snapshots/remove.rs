@@ -6,37 +6,67 @@ use super::{Manifest, NODES, SNAPSHOTS, Snapshots, View};
 use crate::event::{Digest, Sequence};
 use crate::state::Error;
 
+/// A snapshot that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    pub identity: Digest,
+    pub sequence: Sequence,
+    pub why: String,
+}
+
 impl Snapshots {
-    /// Removes the snapshots that `is_over` names, and all nodes that no other one has. Returns how many there were.
+    /// Removes the snapshots that `is_over` names, and all nodes that no other one has. Returns how many there were. As long as
+    /// one cannot be read, all nodes stay: nobody knows which are its.
     pub fn remove(&self, mut is_over: impl FnMut(&Manifest) -> bool) -> Result<usize, Error> {
         let _writing = self.writing();
-        let (mut over, mut kept) = (Vec::new(), Vec::new());
+        let (mut over, mut kept, mut is_whole) = (Vec::new(), Vec::new(), true);
         for (key, manifest) in self.manifests()? {
             match manifest {
-                Some(manifest) if !is_over(&manifest) => kept.push(key),
-                Some(_) | None => over.push(key),
+                Some(manifest) if is_over(&manifest) => over.push(key),
+                Some(_) => kept.push(key),
+                None => is_whole = false,
             }
         }
-        if !over.is_empty() {
-            self.sweep(&over, &kept)?;
+        match (over.is_empty(), is_whole) {
+            (true, _) => {}
+            (false, true) => self.sweep(&over, &kept)?,
+            (false, false) => self.drop_rows(&over)?,
         }
         Ok(over.len())
     }
 
-    /// Reads all snapshots and removes those that are damaged. Returns how many, each with what is wrong.
-    pub fn scrub(&self) -> Result<Vec<(Digest, Sequence, String)>, Error> {
+    /// Reads all snapshots and removes those that are damaged, after `before` was told of them: an error of it leaves them.
+    /// Returns them, each with what is wrong.
+    pub fn scrub<E: From<Error>>(&self, before: impl FnOnce(&[Damaged]) -> Result<(), E>) -> Result<Vec<Damaged>, E> {
         let _writing = self.writing();
         let (mut bad, mut kept) = (Vec::new(), Vec::new());
         for (key, _) in self.manifests()? {
             let checked = self.view(key.0, key.1).and_then(|view| view.map_or(Ok(()), |view| view.check()));
             match checked {
                 Ok(()) => kept.push(key),
-                Err(error) => bad.push((key.0, key.1, error.what())),
+                Err(error) => bad.push(Damaged { identity: key.0, sequence: key.1, why: error.what() }),
             }
         }
-        let over: Vec<_> = bad.iter().map(|(identity, sequence, _)| (*identity, *sequence)).collect();
+        if !bad.is_empty() {
+            before(&bad)?;
+        }
+        let over: Vec<_> = bad.iter().map(|damaged| (damaged.identity, damaged.sequence)).collect();
         self.sweep(&over, &kept)?;
         Ok(bad)
+    }
+
+    fn drop_rows(&self, over: &[(Digest, Sequence)]) -> Result<(), Error> {
+        let dropped = self.guarded(|| {
+            let transaction = self.db.begin_write()?;
+            {
+                let mut snapshots = transaction.open_table(SNAPSHOTS)?;
+                for (identity, sequence) in over {
+                    snapshots.remove((&identity.0, sequence.0))?;
+                }
+            }
+            Ok(transaction.commit()?)
+        });
+        self.reopening(dropped)
     }
 
     /// Removes manifests, and every node that none of those kept has: also what a snapshot left that was broken off.

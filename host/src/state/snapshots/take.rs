@@ -30,6 +30,10 @@ impl Snapshots {
         stop: &AtomicBool,
     ) -> Result<Taken, Error> {
         let _writing = self.writing();
+        // A place where a state can be begun is not one of the usual ones because that falls on it too.
+        let there = self.view(identity, reader.checkpoint().sequence).ok().flatten();
+        let is_cut = there.is_some_and(|view| view.manifest().why.occasion == Occasion::Cut);
+        let why = if is_cut { Why { occasion: Occasion::Cut, ..why } } else { why };
         let known = self.guarded(|| Ok(self.db.begin_read()?.open_table(NODES)?))?;
         let mut gatherer = Gatherer { snapshots: self, nodes: Spill::beside(&self.path), known, stop };
         let root = match reader.has_tree() {

@@ -30,6 +30,7 @@ fn marks(sequence: u64) -> Marks {
         faults: Vec::new(),
         set_aside: [("a/1".to_owned(), aside)].into(),
         costs: Some(Default::default()),
+        missing: Some(crate::state::Missing { compacted: sequence, redacted: 2, ..Default::default() }),
         history: None,
     }
 }
@@ -229,8 +230,8 @@ fn what_is_damaged_or_forged_is_never_read_and_goes_when_it_is_looked_for() {
         rows(snapshots).into_iter().find(|(digest, _)| !first.contains(digest)).unwrap().0
     };
     put(&only(&snapshots), &[0, 0, 0, 0, 0]);
-    let removed = snapshots.scrub().unwrap();
-    assert_eq!(removed.iter().map(|(_, sequence, _)| sequence.0).collect::<Vec<_>>(), [2]);
+    let removed = snapshots.scrub(|_| Ok::<(), crate::state::Error>(())).unwrap();
+    assert_eq!(removed.iter().map(|damaged| damaged.sequence.0).collect::<Vec<_>>(), [2]);
     assert_eq!((read(&snapshots, 1).unwrap(), read(&snapshots, 2).unwrap()), (Some(was), None));
     take(&snapshots, &store, 2).unwrap();
     assert_eq!(read(&snapshots, 2).unwrap(), Some(entries));

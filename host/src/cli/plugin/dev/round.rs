@@ -119,6 +119,7 @@ fn run(
             sync: false,
             quota: None,
             keep: None,
+            dropped: None,
         };
         let _: Projection = client.post("/projections", &new)?;
         wait::for_one(client, context, name)?

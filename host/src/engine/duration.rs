@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `90s`, `30m`, `12h`, `30d` or `8w`.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let unknown = || format!("{text:?} is no duration; give a number and a unit (s, m, h, d, w), for example 30d");
     let unit = text.chars().last().ok_or_else(unknown)?;
     let seconds = match unit {
@@ -27,10 +27,10 @@ mod tests {
         for (text, seconds) in
             [("0s", 0), ("90s", 90), ("2m", 120), ("12h", 43_200), ("30d", 2_592_000), ("1w", 604_800)]
         {
-            assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "d", "1", "-1d", "1.5h", "1ü", "1 d", "99999999999999999w"] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 }
