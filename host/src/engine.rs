@@ -7,6 +7,9 @@
 //! ├── log.tree          roots of its event tree; safe to delete
 //! ├── host-key          the key that signs receipts, for its owner only
 //! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
+//! ├── encryption.json   which categories are encrypted, with a checksum
+//! ├── keys/             the keys of their streams, for their owner only
+//! ├── erasing.json      what is being erased, while it is
 //! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
@@ -23,6 +26,7 @@ mod catalogue;
 mod code;
 mod compare;
 mod debug;
+mod erasure;
 mod error;
 mod explain;
 mod faults;
@@ -35,6 +39,7 @@ mod intake;
 mod journal;
 mod keep;
 mod key;
+mod keys;
 mod lock;
 mod metrics;
 mod operate;
@@ -84,6 +89,7 @@ pub use backup::{
 pub use catalogue::{FaultPolicy, InstalledPlugin, PluginKind, Projection, Source};
 pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
+pub use erasure::{Forgotten, Motive, Redacted};
 pub use error::Error;
 pub use explain::{COSTLY_EVENTS_MAX, CostlyEvent, Explained};
 pub use head::HeadWatch;
@@ -92,6 +98,7 @@ pub use import::{BadLine, Imported, Watch};
 pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
 pub use keep::Keep;
+pub use keys::{HOST_CATEGORY, ImportedKeys, KeyInfo, LogReader};
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::{Installed, Offer};
@@ -125,9 +132,7 @@ pub use upgrade::{Beside, Upgrade};
 pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
-pub use crate::log::{
-    Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader, Refused,
-};
+pub use crate::log::{Append, Appended, Error as LogError, Expectation, Placed, Prepared, Query, Refused};
 pub use crate::plugin::{
     Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
     ProjectionManifest, Refused as RefusedPlugin, Sections, StateEncoding, Step, UpcasterManifest, View,
@@ -162,6 +167,7 @@ use crate::plugin;
 use append::Writer;
 use catalogue::Catalogue;
 use hub::Hub;
+use keys::{Keys, Trial};
 use lock::Lock;
 use prober::Prober;
 use quota::Gauges;
@@ -185,6 +191,8 @@ pub struct Options {
     pub as_of_bytes_max: usize,
     /// Take and run only plugins that a trusted publisher signed, whatever the trust file says.
     pub require_signature: bool,
+    /// Categories whose events are encrypted from now on, beside those that are already.
+    pub encrypt: Vec<String>,
 }
 
 impl Default for Options {
@@ -198,6 +206,7 @@ impl Default for Options {
             probe: None,
             as_of_bytes_max: asof::CHANGES_BYTES_MAX,
             require_signature: false,
+            encrypt: Vec::new(),
         }
     }
 }
@@ -216,6 +225,8 @@ pub struct Engine {
     opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
+    /// One thing is erased at a time.
+    erasing: Mutex<()>,
     // Last, so that it is dropped last.
     lock: Lock,
 }
@@ -251,6 +262,7 @@ struct Parts {
     trust: Trust,
     log: Arc<Log>,
     plugins: plugin::Store,
+    keys: Arc<Keys>,
 }
 
 impl Engine {
@@ -268,7 +280,14 @@ impl Engine {
         states::check_known(&dir.join("projections"), &catalogue, &file)?;
         let log = Arc::new(Log::open(&log, &options.log)?);
         let plugins = plugin::Store::open(&dir.join("plugins"))?;
-        let engine = Self::over(Parts { lock, catalogue, trust, log, plugins }, dir, options)?;
+        let keys = Arc::new(Keys::open(dir, log.id())?);
+        keys.encrypt(&options.encrypt)?;
+        let engine = Self::over(Parts { lock, catalogue, trust, log, plugins, keys }, dir, options)?;
+        match engine.finish_erasing() {
+            // Reads and appends go on, and the next erasure or opening tries again.
+            Err(error) if error.is_disk_full() => tracing::error!("an erasure is not finished: {error}"),
+            finished => finished?,
+        }
         engine.purge()?;
         engine.remove_unknown_snapshots();
         engine.start_sync();
@@ -287,12 +306,13 @@ impl Engine {
         let trust = Trust::open(&dir.join("trust.toml"), options.require_signature)?;
         let log = Arc::new(Log::open_frozen(&dir.join("log.redb"), &options.log)?);
         let plugins = plugin::Store::reading(&dir.join("plugins"));
-        Self::over(Parts { lock, catalogue, trust, log, plugins }, beside, options)
+        let keys = Arc::new(Keys::open_to_check(dir, log.id())?);
+        Self::over(Parts { lock, catalogue, trust, log, plugins, keys }, beside, options)
     }
 
     /// An engine whose states, compiled code and key lie in `dir`.
     fn over(parts: Parts, dir: &Path, options: &Options) -> Result<Self, Error> {
-        let Parts { lock, catalogue, trust, log, plugins } = parts;
+        let Parts { lock, catalogue, trust, log, plugins, keys } = parts;
         let hub = Hub {
             catalogue,
             running: Running::default(),
@@ -300,8 +320,9 @@ impl Engine {
             recent: Arc::default(),
             pasts: asof::Pasts::default(),
             states: Arc::new(States::new(dir.join("projections"), Arc::clone(&log))),
-            writer: Writer::start(Arc::clone(&log)),
+            writer: Writer::start(Arc::clone(&log), Arc::clone(&keys)),
             log,
+            keys,
         };
         Ok(Self {
             opened: status::Opened::now(hub.log.head().sequence),
@@ -315,6 +336,7 @@ impl Engine {
             key: receipt::KeyFile::new(dir),
             trust,
             starting: Mutex::default(),
+            erasing: Mutex::default(),
             lock,
         })
     }
@@ -330,7 +352,29 @@ impl Engine {
 
     /// Appends events and returns once they are durable.
     pub fn append(&self, append: Append) -> Result<Appended, Error> {
-        self.submit(Prepared::new(append)?).wait()
+        self.submit(self.prepare(append)?).wait()
+    }
+
+    /// Makes an append ready: encrypts what belongs to encrypted categories, and checks the limits.
+    pub fn prepare(&self, mut append: Append) -> Result<Prepared, Error> {
+        self.hub.keys.seal(&self.hub.log, &mut append, Trial::No)?;
+        Ok(Prepared::new(append)?)
+    }
+
+    /// The same for an append that is only tried.
+    fn prepare_trial(&self, mut append: Append) -> Result<Prepared, Error> {
+        self.hub.keys.seal(&self.hub.log, &mut append, Trial::Yes)?;
+        Ok(Prepared::new(append)?)
+    }
+
+    /// The categories whose events are encrypted.
+    pub fn encrypted_categories(&self) -> Arc<std::collections::BTreeSet<String>> {
+        self.hub.keys.categories()
+    }
+
+    /// A view of the log as it is now, whose payloads can be read.
+    pub fn read_log(&self) -> Result<LogReader, Error> {
+        self.hub.keys.reader(&self.hub.log)
     }
 
     /// Hands an append to the writer; the ticket waits for its answer. Appends are answered in order.

@@ -59,7 +59,9 @@ fn status(context: &mut Context) -> Result<(), Error> {
             ("indexes", format!("{} runs, {}", status.index_runs, size(status.index_bytes))),
             ("file", size(status.file_bytes)),
         ];
-        rows.map(|(name, value)| format!("{name:<11} {value}")).join("\n")
+        let encrypted = (!status.encrypted.is_empty()).then(|| ("encrypted", status.encrypted.join(", ")));
+        let rows = rows.into_iter().chain(encrypted).map(|(name, value)| format!("{name:<11} {value}"));
+        rows.collect::<Vec<_>>().join("\n")
     })
 }
 

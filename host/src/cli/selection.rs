@@ -84,6 +84,7 @@ impl Selection {
 
 /// An event as one line for people.
 pub(super) fn readable(event: &Event) -> String {
-    let Event { sequence, recorded_at, stream, version, event_type, schema_version, data, .. } = event;
-    format!("{sequence}  {recorded_at}  {stream}@{version}  {event_type} v{schema_version}  {}", data.text())
+    let Event { sequence, recorded_at, stream, version, event_type, schema_version, data, dropped, .. } = event;
+    let data = dropped.as_ref().map_or_else(|| data.text(), |dropped| format!("({})", dropped.why));
+    format!("{sequence}  {recorded_at}  {stream}@{version}  {event_type} v{schema_version}  {data}")
 }

@@ -7,6 +7,7 @@ use super::asof::Pasts;
 use super::catalogue::Catalogue;
 use super::journal::Position;
 use super::key::Key;
+use super::keys::Keys;
 use super::quota::Gauges;
 use super::recent::Recent;
 use super::replay::{End, Replay};
@@ -28,6 +29,7 @@ pub(super) struct Hub {
     pub(super) states: Arc<States>,
     pub(super) writer: Writer,
     pub(super) log: Arc<Log>,
+    pub(super) keys: Arc<Keys>,
 }
 
 impl Hub {

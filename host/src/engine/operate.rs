@@ -305,8 +305,9 @@ impl Engine {
     /// Where a deployment's events come from.
     pub(super) fn source(&self, deployment: &Deployment, code: &Code) -> Source {
         let want = Want::of(deployment, code.plugin.manifest());
-        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
-        Source::new(log, recent, Arc::clone(&code.chains), want)
+        let (log, keys) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.keys));
+        let recent = Arc::clone(&self.hub.recent);
+        Source::new(log, keys, recent, Arc::clone(&code.chains), want)
     }
 
     /// The chains of a deployment's own upcasters.

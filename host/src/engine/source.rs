@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use super::keys::Keys;
 use super::portion::{LeftOut, Portion, Want};
 use super::recent::{self, Recent};
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
@@ -14,6 +15,7 @@ use crate::log::{Log, Query};
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) log: Arc<Log>,
+    keys: Arc<Keys>,
     recent: Arc<Recent>,
     chains: Arc<Chains>,
     want: Want,
@@ -24,9 +26,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(log: Arc<Log>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
+    pub(super) fn new(log: Arc<Log>, keys: Arc<Keys>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
         let stored = chains.sources(&want.filter);
-        Self { log, recent, chains, want, stored, occurred: None }
+        Self { log, keys, recent, chains, want, stored, occurred: None }
     }
 
     /// Only the events that had occurred by then; where an event does not say, that is when it was recorded.
@@ -41,25 +43,25 @@ impl Source {
                 let stored = batch.filtered(|event| self.stored.wants(event.event_type, event.stream));
                 self.portion(stored, next, to)
             };
-            if let Some(portion) = self.recent.portion(&self.log, from, to, &self.want, make) {
+            if let Some(portion) = self.recent.portion((&self.log, &self.keys), from, to, &self.want, make) {
                 return Ok(portion);
             }
         }
         let query = Query { from, to: Some(to), filter: self.stored.clone() };
-        let page = self.log.reader()?.read(&query, EVENTS_MAX, BYTES_MAX)?;
+        let page = self.keys.reader(&self.log)?.read(&query, EVENTS_MAX, BYTES_MAX)?;
         Ok(self.portion(page.batch, page.next, to))
     }
 
     pub(super) fn read_all(&self, from: Sequence, to: Sequence, portions: &SyncSender<Result<Portion, Error>>) {
         let mut query = Query { from, to: Some(to), filter: self.stored.clone() };
-        let reader = match self.log.reader() {
+        let reader = match self.keys.reader(&self.log) {
             Ok(reader) => reader,
-            Err(error) => return drop(portions.send(Err(error.into()))),
+            Err(error) => return drop(portions.send(Err(error))),
         };
         while query.from <= to {
             let portion = match reader.read(&query, EVENTS_MAX, BYTES_MAX) {
                 Ok(page) => Ok(self.portion(page.batch, page.next, to)),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             let next = portion.as_ref().map(|portion| portion.through.next());
             let go_on = next.is_ok();

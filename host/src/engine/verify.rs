@@ -88,6 +88,7 @@ impl Engine {
         options: &VerifyOptions,
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Verification, Error> {
+        let since = self.hub.states.removals();
         let projection = self.projection(name)?;
         let deployment = projection.readable();
         let live = self.store_of(name, deployment)?.reader()?;
@@ -99,6 +100,10 @@ impl Engine {
         let replay = self.verifying(name, deployment, options, &scratch)?;
         let progress = build(replay, target, watch)?;
         let rebuilt = scratch.0.reader()?;
+        // Then the two were made of different events.
+        if self.hub.states.removals() != since {
+            return Err(Error::ErasedMeanwhile(name.to_owned()));
+        }
         let difference = match progress.phase {
             Phase::Live => difference::between(&live, &rebuilt, target)?,
             phase @ (Phase::Replaying
@@ -112,7 +117,7 @@ impl Engine {
         };
         let difference = damage.or(difference);
         let is_kept = options.keep_snapshot && difference.is_none();
-        let kept = is_kept.then(|| self.keep_snapshot(name, deployment, &scratch)).transpose()?;
+        let kept = is_kept.then(|| self.keep_snapshot(name, deployment, (&scratch, since))).transpose()?;
         let (entries, live, rebuilt) = (live.len()?, live.digest()?, rebuilt.digest()?);
         let (sequence, batches_twice) = (target, progress.probed);
         Ok(Verification { sequence, entries, live, rebuilt, difference, from, snapshot_unused, batches_twice, kept })

@@ -30,6 +30,7 @@ pub(super) async fn show(State(host): State<Arc<Host>>, form: Form, _: NoParams)
             index_runs: stats.runs,
             index_bytes: stats.index_bytes,
             file_bytes: stats.file_bytes,
+            encrypted: engine.encrypted_categories().iter().cloned().collect(),
         })
     });
     Ok(form.answer(StatusCode::OK, &log.await?))

@@ -21,7 +21,8 @@ const PIECE_BYTES: usize = 1 << 20;
 
 const CATALOGUE: &str = "catalogue.json";
 /// The files of a data directory that are copied as they are, if they are there. Each is only ever replaced as a whole.
-const FILES: [&str; 3] = ["trust.toml", "tokens.json", "polyfold.toml"];
+/// The keys of encrypted streams are in no backup, so that forgetting reaches old ones.
+const FILES: [&str; 4] = ["trust.toml", "tokens.json", "polyfold.toml", "encryption.json"];
 const HOST_KEY: &str = "host-key";
 /// Far more than any of them has.
 const FILE_BYTES_MAX: u64 = 64 << 20;

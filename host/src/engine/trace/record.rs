@@ -82,7 +82,7 @@ impl Engine {
         let others = others.iter().map(|plugin| self.upcaster(plugin)).collect::<Result<Vec<_>, _>>()?;
         let others = Chains::join(&others);
         let mut taken = Taken::of(slice, self.head().sequence());
-        let reader = self.log().reader()?;
+        let reader = self.read_log()?;
         let filter = others.sources(&Filter { event_types: types(&upcaster), ..filter.clone() });
         while let Some(from) = taken.from() {
             let page =

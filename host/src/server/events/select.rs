@@ -71,7 +71,7 @@ impl Selection {
         bounds: Bounds,
         take: Take<'_>,
     ) -> Result<Looked, Problem> {
-        let reader = engine.log().reader()?;
+        let reader = engine.read_log()?;
         let head = reader.head().sequence;
         let first = self.recorded_since.map(|time| reader.sequence_at(time)).transpose()?;
         let before = self.recorded_until.map(|time| reader.sequence_at(time)).transpose()?;

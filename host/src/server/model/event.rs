@@ -133,6 +133,9 @@ pub struct Log {
     pub index_runs: u64,
     pub index_bytes: u64,
     pub file_bytes: u64,
+    /// The categories whose events are encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted: Vec<String>,
 }
 
 /// A log whose every checksum, digest, version and index was recomputed.
