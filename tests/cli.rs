@@ -43,6 +43,9 @@ fn help_names_every_command_and_exit_code() {
               export       Write events as NDJSON, in the form that `import` takes
               backup       Back up a data directory, check and list backups
               restore      Make a data directory of a backup, as it was at its end or at a time
+              forget       Forget an encrypted stream
+              redact       Redact events: drop their payloads from the log and everything made of them
+              keys         List, export and import the keys of encrypted streams
               plugin       Write, build, install, inspect and remove plugins
               projection   Create, query and check projections
               log          Show and check the event log

@@ -25,6 +25,14 @@ impl Dir {
         Self(dir)
     }
 
+    /// One that `restore` fills.
+    pub(crate) fn restored(restore: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        restore(dir.path());
+        std::os::unix::fs::symlink(guests::shared_cache(), dir.path().join("cache")).unwrap();
+        Self(dir)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

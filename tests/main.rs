@@ -14,6 +14,7 @@ mod crash;
 mod damage;
 mod debugging;
 mod determinism;
+mod erasure;
 mod example;
 mod faulty;
 mod fuel;

@@ -5,9 +5,11 @@ mod archive;
 mod backup;
 mod client;
 mod config;
+mod erasure;
 mod error;
 mod export;
 mod import;
+mod keys;
 mod log;
 mod output;
 mod plugin;
@@ -82,6 +84,13 @@ enum Command {
     Backup(backup::Backup),
     /// Make a data directory of a backup, as it was at its end or at a time.
     Restore(restore::Restore),
+    /// Forget an encrypted stream.
+    Forget(erasure::Forget),
+    /// Redact events: drop their payloads from the log and everything made of them.
+    Redact(erasure::Redact),
+    /// List, export and import the keys of encrypted streams.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Write, build, install, inspect and remove plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -154,8 +163,8 @@ pub fn main() -> ExitCode {
     // A panic below is either caught, and becomes an error that names what is damaged, or ends up here.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let (lock_wait, require_signature) = (settings.lock_wait, settings.require_signature);
-    let retention = settings.retention.clone();
-    let options = Options { lock_wait, require_signature, retention, ..Options::default() };
+    let (retention, encrypt) = (settings.retention.clone(), settings.encrypt.clone());
+    let options = Options { lock_wait, require_signature, retention, encrypt, ..Options::default() };
     let mut context = Context { settings, options, output };
     let work = || run(arguments.command, &mut context).and_then(|()| context.output.flush());
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(Err(Error::Panic));
@@ -192,6 +201,9 @@ fn run(command: Command, context: &mut Context) -> Result<(), Error> {
         Command::Export(export) => export.run(context),
         Command::Backup(backup) => backup.run(context),
         Command::Restore(restore) => restore.run(context),
+        Command::Forget(forget) => forget.run(context),
+        Command::Redact(redact) => redact.run(context),
+        Command::Keys(command) => command.run(context),
         Command::Plugin(command) => command.run(context),
         Command::Projection(command) => command.run(context),
         Command::Log(command) => command.run(context),

@@ -9,6 +9,9 @@
 //! ├── catalogue.json    which plugins are installed and which projections run, with a checksum
 //! ├── retention.json    what the runs of retention did, with a checksum
 //! ├── archive/          the blocks of the log whose payloads were dropped
+//! ├── encryption.json   which categories are encrypted, with a checksum
+//! ├── keys/             the keys of their streams, for their owner only
+//! ├── erasing.json      what is being erased, while it is
 //! ├── trust.toml        which publishers' signatures count, and whether one is required
 //! ├── plugins/          plugin files by digest
 //! ├── cache/            compiled plugins; safe to delete
@@ -28,6 +31,7 @@ mod compare;
 mod debug;
 mod dropped;
 mod duration;
+mod erasure;
 mod error;
 mod explain;
 mod faults;
@@ -40,6 +44,7 @@ mod intake;
 mod journal;
 mod keep;
 mod key;
+mod keys;
 mod lock;
 mod metrics;
 mod operate;
@@ -92,6 +97,7 @@ pub use compare::{CompareOptions, Comparison, Differing, FirstDifference, Side};
 pub use debug::{Access, Before, Debugged, Failed as DebuggedFailure, Found, Ran, Subject as DebuggedEvent, Value};
 pub use dropped::DroppedPolicy;
 pub use duration::duration;
+pub use erasure::{Forgotten, Motive, Redacted};
 pub use error::Error;
 pub use explain::{COSTLY_EVENTS_MAX, CostlyEvent, Explained};
 pub use head::HeadWatch;
@@ -100,6 +106,7 @@ pub use import::{BadLine, Imported, Watch};
 pub use intake::{InvalidLine, event_from_json, new_id};
 pub use journal::{Commit, Journal, Journalled, Position};
 pub use keep::Keep;
+pub use keys::{HOST_CATEGORY, ImportedKeys, KeyInfo, LogReader};
 pub use metrics::{Histogram, Metrics};
 pub use operate::NewProjection;
 pub use plugins::{Installed, Offer};
@@ -137,8 +144,7 @@ pub use verify::{Difference, Verification, VerifyOptions};
 
 // What the rooms above ask of the engine and get from it, so that they need not know the floors below.
 pub use crate::log::{
-    Append, Appended, ArchiveInfo, Error as LogError, Expectation, Placed, Prepared, Query, Reader as LogReader,
-    Refused, Rewritten,
+    Append, Appended, ArchiveInfo, Error as LogError, Expectation, Placed, Prepared, Query, Refused, Rewritten,
 };
 pub use crate::plugin::{
     Compiling, Contents, Dependency, Error as PluginError, Extent, Import, Inspection, Module, Plugin, Producer,
@@ -176,6 +182,7 @@ use append::Writer;
 use archive::Archive;
 use catalogue::Catalogue;
 use hub::Hub;
+use keys::{Keys, Trial};
 use lock::Lock;
 use prober::Prober;
 use quota::Gauges;
@@ -201,6 +208,8 @@ pub struct Options {
     pub require_signature: bool,
     /// Which payloads the log keeps; a run of retention drops the others.
     pub retention: Policy,
+    /// Categories whose events are encrypted from now on, beside those that are already.
+    pub encrypt: Vec<String>,
 }
 
 impl Default for Options {
@@ -215,6 +224,7 @@ impl Default for Options {
             as_of_bytes_max: asof::CHANGES_BYTES_MAX,
             require_signature: false,
             retention: Policy::default(),
+            encrypt: Vec::new(),
         }
     }
 }
@@ -237,6 +247,8 @@ pub struct Engine {
     opened: status::Opened,
     /// One state is started at a time: nobody opens a file twice.
     starting: Mutex<()>,
+    /// One thing is erased at a time.
+    erasing: Mutex<()>,
     // Last, so that it is dropped last.
     lock: Lock,
 }
@@ -280,6 +292,7 @@ struct Parts {
     log: Arc<Log>,
     archive: Archive,
     plugins: plugin::Store,
+    keys: Arc<Keys>,
 }
 
 impl Engine {
@@ -298,7 +311,14 @@ impl Engine {
         let log = Arc::new(Log::open(&log, &options.log)?);
         let plugins = plugin::Store::open(&dir.join("plugins"))?;
         let archive = Archive::open(&dir.join("archive"), log.id())?;
-        let engine = Self::over(Parts { lock, catalogue, trust, log, archive, plugins }, dir, options)?;
+        let keys = Arc::new(Keys::open(dir, log.id())?);
+        keys.encrypt(&options.encrypt)?;
+        let engine = Self::over(Parts { lock, catalogue, trust, log, archive, plugins, keys }, dir, options)?;
+        match engine.finish_erasing() {
+            // Reads and appends go on, and the next erasure or opening tries again.
+            Err(error) if error.is_disk_full() => tracing::error!("an erasure is not finished: {error}"),
+            finished => finished?,
+        }
         engine.purge()?;
         engine.remove_unknown_snapshots();
         engine.start_sync();
@@ -318,12 +338,13 @@ impl Engine {
         let log = Arc::new(Log::open_frozen(&dir.join("log.redb"), &options.log)?);
         let plugins = plugin::Store::reading(&dir.join("plugins"));
         let archive = archive_in(dir, beside, &log)?;
-        Self::over(Parts { lock, catalogue, trust, log, archive, plugins }, beside, options)
+        let keys = Arc::new(Keys::open_to_check(dir, log.id())?);
+        Self::over(Parts { lock, catalogue, trust, log, archive, plugins, keys }, beside, options)
     }
 
     /// An engine whose states, compiled code and key lie in `dir`.
     fn over(parts: Parts, dir: &Path, options: &Options) -> Result<Self, Error> {
-        let Parts { lock, catalogue, trust, log, archive, plugins } = parts;
+        let Parts { lock, catalogue, trust, log, archive, plugins, keys } = parts;
         let hub = Hub {
             archive: Arc::new(archive),
             catalogue,
@@ -332,8 +353,9 @@ impl Engine {
             recent: Arc::default(),
             pasts: asof::Pasts::default(),
             states: Arc::new(States::new(dir.join("projections"), Arc::clone(&log))),
-            writer: Writer::start(Arc::clone(&log)),
+            writer: Writer::start(Arc::clone(&log), Arc::clone(&keys)),
             log,
+            keys,
         };
         Ok(Self {
             opened: status::Opened::now(hub.log.head().sequence),
@@ -350,6 +372,7 @@ impl Engine {
             retention: retention::Counts::open(dir),
             retaining: Mutex::default(),
             starting: Mutex::default(),
+            erasing: Mutex::default(),
             lock,
         })
     }
@@ -365,7 +388,29 @@ impl Engine {
 
     /// Appends events and returns once they are durable.
     pub fn append(&self, append: Append) -> Result<Appended, Error> {
-        self.submit(Prepared::new(append)?).wait()
+        self.submit(self.prepare(append)?).wait()
+    }
+
+    /// Makes an append ready: encrypts what belongs to encrypted categories, and checks the limits.
+    pub fn prepare(&self, mut append: Append) -> Result<Prepared, Error> {
+        self.hub.keys.seal(&self.hub.log, &mut append, Trial::No)?;
+        Ok(Prepared::new(append)?)
+    }
+
+    /// The same for an append that is only tried.
+    fn prepare_trial(&self, mut append: Append) -> Result<Prepared, Error> {
+        self.hub.keys.seal(&self.hub.log, &mut append, Trial::Yes)?;
+        Ok(Prepared::new(append)?)
+    }
+
+    /// The categories whose events are encrypted.
+    pub fn encrypted_categories(&self) -> Arc<std::collections::BTreeSet<String>> {
+        self.hub.keys.categories()
+    }
+
+    /// A view of the log as it is now, whose payloads can be read.
+    pub fn read_log(&self) -> Result<LogReader, Error> {
+        self.hub.keys.reader(&self.hub.log)
     }
 
     /// Hands an append to the writer; the ticket waits for its answer. Appends are answered in order.

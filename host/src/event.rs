@@ -27,6 +27,8 @@ pub struct Payload(Vec<u8>);
 impl Payload {
     /// 1 MiB: a batch holds at least four, and a plugin's memory takes hundreds.
     pub const BYTES_MAX: usize = 1 << 20;
+    /// What encryption adds to a payload: key id 8, nonce 24, tag 16.
+    pub const SEAL_BYTES: usize = 48;
 
     /// Wraps bytes that the caller knows to be canonical CBOR.
     pub fn from_canonical(bytes: Vec<u8>) -> Self {
@@ -56,6 +58,8 @@ pub struct NewEvent {
     pub correlation_id: Option<EventId>,
     pub metadata: BTreeMap<String, String>,
     pub tags: Vec<String>,
+    /// Whether the payload is the encrypted form of what the producer said.
+    pub is_encrypted: bool,
 }
 
 impl NewEvent {
@@ -80,7 +84,14 @@ impl NewEvent {
             correlation_id: None,
             metadata: BTreeMap::new(),
             tags: Vec::new(),
+            is_encrypted: false,
         }
+    }
+
+    /// The size of the payload as its producer made it.
+    pub fn payload_bytes(&self) -> usize {
+        let seal_bytes = if self.is_encrypted { Payload::SEAL_BYTES } else { 0 };
+        self.payload.0.len().saturating_sub(seal_bytes)
     }
 
     /// Checks the limits that the field types do not hold themselves.
@@ -88,8 +99,8 @@ impl NewEvent {
         let too_large =
             |what, bytes, bytes_max| Err(InvalidEvent { what, found: bytes, max: bytes_max, unit: "bytes" });
         let too_many = |what, found| Err(InvalidEvent { what, found, max: Self::LABELS_MAX, unit: "entries" });
-        if self.payload.0.len() > Payload::BYTES_MAX {
-            return too_large("payload", self.payload.0.len(), Payload::BYTES_MAX);
+        if self.payload_bytes() > Payload::BYTES_MAX {
+            return too_large("payload", self.payload_bytes(), Payload::BYTES_MAX);
         }
         if self.tags.len() > Self::LABELS_MAX {
             return too_many("tags", self.tags.len());

@@ -10,9 +10,11 @@ mod compare;
 mod connection;
 mod contents;
 pub mod data;
+mod erasure;
 mod events;
 mod gate;
 mod health;
+mod keys;
 mod listen;
 mod log;
 mod metrics;
@@ -133,6 +135,12 @@ fn routes() -> OpenApiRouter<Arc<Host>> {
         .routes(routes!(archive::restore))
         .routes(routes!(retention::plan))
         .routes(routes!(retention::run))
+        .routes(routes!(keys::encrypt))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::export))
+        .routes(routes!(keys::import))
+        .routes(routes!(erasure::forget))
+        .routes(routes!(erasure::redact))
         .routes(routes!(events::append::append, events::read::events))
         .routes(routes!(events::stream::follow))
         .routes(routes!(changes::follow))

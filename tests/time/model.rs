@@ -1,19 +1,23 @@
-//! Random operations against a list of everything that happened: any state as of any event is what folding the list's
-//! beginning afresh makes.
+//! Random operations against a list of everything that ever happened: any state as of any event is what folding the list's
+//! beginning afresh makes, whatever was snapshot, compacted, redacted, backed up and restored meanwhile.
+
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use polyfold::engine::{Append, AsOf, FaultPolicy, Keep, NewProjection, Upgrade};
-use polyfold::event::Timestamp;
+use polyfold::engine::{AsOf, FaultPolicy};
+use polyfold::event::{NewEvent, Timestamp};
 
 use super::past::{as_of, lines, shown};
-use crate::host::{Dir, Host, event, projection};
+use world::World;
 
 const STEPS: usize = 60;
 
 /// An event as the model knows it.
 #[derive(Clone, Debug)]
 struct Happened {
+    /// As it was sent; none if the host wrote it by itself.
+    sent: Option<NewEvent>,
     stream: String,
     is_bad: bool,
     occurred: i64,
@@ -53,10 +57,31 @@ impl Ran {
     }
 }
 
+/// All that ever happened.
+#[derive(Clone, Debug, Default)]
 struct Model {
+    /// By sequence, from 1.
     events: Vec<Happened>,
+    /// What was redacted.
+    erased: BTreeSet<u64>,
     /// By identity.
     ran: BTreeMap<String, Ran>,
+}
+
+impl Model {
+    fn head(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// What a state as of an event is made of, if all must have occurred by a time.
+    fn upto(&self, at: u64, occurred: Option<i64>) -> Vec<(u64, &Happened)> {
+        let counts = |(sequence, event): &(u64, &Happened)| {
+            *sequence <= at
+                && !self.erased.contains(sequence)
+                && occurred.is_none_or(|occurred| event.occurred <= occurred)
+        };
+        (1..).zip(&self.events).filter(counts).collect()
+    }
 }
 
 /// `SEED=… cargo test time::model` repeats a run.
@@ -65,74 +90,35 @@ fn any_state_as_of_any_event_is_what_folding_the_events_afresh_makes() {
     let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let dir = Dir::new();
-    let mut host = dir.open();
-    host.guest("journal");
-    host.guest("journal_v2");
-    let mut model = Model { events: Vec::new(), ran: BTreeMap::new() };
-    let first = Ran { refuses: true, policy: random.u8(..3) };
-    let on_fault = POLICIES[first.policy as usize];
-    let keep = Keep {
-        snapshot_every: *random.choice(&[None, Some(0), Some(30)]).unwrap(),
-        snapshot_bytes: *random.choice(&[None, Some(0), Some(1_000)]).unwrap(),
-        history: *random.choice(&[None, Some(0), Some(20)]).unwrap(),
-    };
-    host.create(&NewProjection { on_fault, keep, ..projection("it", "journal@0.1.0") }).unwrap();
-    host.settle("it");
-    model.ran.insert(host.identity("it"), first);
-    for _ in 0..STEPS {
-        match random.u8(..12) {
-            0..=4 => append(&host, &mut model, &mut random),
-            5 => {
-                drop(host);
-                host = dir.open();
-            }
-            6 => drop(host.settle("it")),
-            7 => upgrade(&host, &mut model, &mut random),
-            8 => drop(host.rebuild("it", |_| {}).unwrap()),
-            9 => drop(host.take_snapshot("it").unwrap()),
-            _ => {}
-        }
-        check(&host, &model, &mut random);
+    let mut world = World::new(&mut random);
+    for step in 0..STEPS {
+        let did = match random.u8(..20) {
+            0..=4 => world.append(&mut random),
+            5 => world.send_again(&mut random),
+            6 => world.open_again(&mut random),
+            7 => world.settle(),
+            8 => world.upgrade(&mut random),
+            9 => world.rebuild(),
+            10 => world.take_snapshot(),
+            11 | 12 => world.compact(),
+            13 => world.redact(&mut random),
+            14 => world.back_up(),
+            15 => world.restore(&mut random),
+            16 => world.verify(),
+            _ => "read",
+        };
+        println!("{step}: {did}");
+        check(&world, &mut random);
     }
+    world.verify();
 }
 
-fn append(host: &Host, model: &mut Model, random: &mut fastrand::Rng) {
-    let count = if random.u8(..4) == 0 { random.usize(1..400) } else { random.usize(1..8) };
-    let first = model.events.len() as u64 + 1;
-    let events = (first..first + count as u64).map(|sequence| {
-        let is_bad = random.u8(..40) == 0;
-        let happened = Happened { stream: format!("a/{}", random.u8(..5)), is_bad, occurred: random.i64(0..1_000) };
-        let mut event = event(&happened.stream, "t", &sequence.to_string(), &format!("{{\"bad\":{is_bad}}}"));
-        event.occurred_at = Timestamp::from_micros(happened.occurred);
-        model.events.push(happened);
-        event
-    });
-    host.append(Append { events: events.collect(), expectations: Vec::new() }).unwrap();
-}
-
-fn upgrade(host: &Host, model: &mut Model, random: &mut fastrand::Rng) {
-    let ran = Ran { refuses: random.bool(), policy: random.u8(..3) };
-    let plugin = if ran.refuses { "journal@0.1.0" } else { "journal@0.2.0" };
-    let on_fault = Some(POLICIES[ran.policy as usize]);
-    let upgrade = Upgrade { plugin: Some(plugin.to_owned()), on_fault, auto_promote: true, ..Upgrade::default() };
-    let wanted = host.upgrade("it", &upgrade).unwrap().wanted().identity().to_string();
-    host.settle("it");
-    let it = host.projection("it").unwrap();
-    // One that halts on its way never serves, and is not remembered once it is dropped.
-    if it.serving.as_ref().is_some_and(|serving| serving.identity().to_string() == wanted) {
-        model.ran.insert(wanted, ran);
-    } else {
-        host.abandon("it", polyfold::engine::Beside::Building).ok();
-    }
-}
-
-fn check(host: &Host, model: &Model, random: &mut fastrand::Rng) {
-    let head = model.events.len() as u64;
-    let events: Vec<(u64, &Happened)> = (1..).zip(&model.events).collect();
+fn check(world: &World, random: &mut fastrand::Rng) {
+    let (model, host) = (&world.model, world.host());
+    assert_eq!(host.log().head().sequence.0, model.head());
     let readable = host.projection("it").unwrap().readable().identity().to_string();
     for _ in 0..3 {
-        let at = random.u64(..=head);
+        let at = random.u64(..=model.head());
         let identities: Vec<&String> = model.ran.keys().collect();
         let identity = random.bool().then(|| (*random.choice(&identities).unwrap()).clone());
         let occurred = (random.u8(..4) == 0).then(|| random.i64(0..1_000));
@@ -141,12 +127,8 @@ fn check(host: &Host, model: &Model, random: &mut fastrand::Rng) {
             identity: identity.as_ref().map(|identity| identity[..20].to_owned()),
             ..as_of(at)
         };
-        let counts = |(sequence, event): &&(u64, &Happened)| {
-            *sequence <= at && occurred.is_none_or(|occurred| event.occurred <= occurred)
-        };
-        let counted: Vec<(u64, &Happened)> = events.iter().filter(counts).copied().collect();
         let ran = model.ran[identity.as_ref().unwrap_or(&readable)];
-        let (expected, halted) = ran.fold(&counted);
+        let (expected, halted) = ran.fold(&model.upto(at, occurred));
         let past = host.look_back("it", &asked).unwrap();
         assert_eq!(shown(&past), expected, "{asked:?} {ran:?} from {:?} {}", past.origin, past.from);
         assert_eq!((past.reached.0, past.halted.is_some()), (halted.unwrap_or(at), halted.is_some()), "{asked:?}");

@@ -14,6 +14,7 @@ mod append;
 mod backup;
 mod child;
 mod data;
+mod encryption;
 mod growth;
 mod languages;
 mod latency;
@@ -34,7 +35,7 @@ use data::Year;
 type Section = fn(&Year);
 
 /// The sections, in the order in which they run.
-const SECTIONS: [(&str, Section); 11] = [
+const SECTIONS: [(&str, Section); 12] = [
     ("size", size::run),
     ("open", open::run),
     ("rebuild", rebuild::run),
@@ -45,6 +46,7 @@ const SECTIONS: [(&str, Section); 11] = [
     ("languages", languages::run),
     ("append", append::run),
     ("latency", latency::run),
+    ("encryption", encryption::run),
     ("backup", backup::run),
 ];
 

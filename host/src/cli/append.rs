@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::client::Query;
 use super::error::Error;
-use super::{Context, wait};
+use super::{Context, keys, wait};
 use crate::cbor;
 use crate::engine;
 use crate::event::{EventId, EventType, StreamName, Timestamp};
@@ -57,6 +57,9 @@ pub(super) struct Append {
     /// Return when the event is durable, whether or not projections have seen it.
     #[arg(long)]
     no_wait: bool,
+    /// Encrypt what is appended to this category from now on; may be given several times.
+    #[arg(long, value_name = "CATEGORY")]
+    encrypt: Vec<String>,
 }
 
 /// An event as the API takes it.
@@ -91,6 +94,7 @@ impl Append {
         let id = self.id.clone().unwrap_or_else(engine::new_id);
         let event = self.event(&id)?;
         let mut client = context.connect()?;
+        keys::encrypt(&mut client, &self.encrypt)?;
         let path = Query::of("/events").with("expect", &self.expect);
         let advice = format!("to be sure that the event is in, append it again with --id {id}: it is stored once");
         let appended = client.post(path.path(), &event).map_err(|error| error.advised(&advice));

@@ -140,6 +140,7 @@ fn of_problem(code: Code) -> u8 {
         | C::WrongKind
         | C::ProjectionExists => 4,
         C::NotCaughtUp | C::Compacted | C::SnapshotNeeded | C::RefusedByProjection | C::OtherBackup => 4,
+        C::KeyMissing | C::StreamForgotten | C::NotErasable => 4,
         C::Damaged => 5,
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 use super::client::{Client, Content, Query};
 use super::error::Error;
 use super::output::{count, count_of};
-use super::{Context, wait};
+use super::{Context, keys, wait};
 use crate::server::model::Imported;
 use crate::server::problem::Code;
 
@@ -36,6 +36,9 @@ pub(super) struct Import {
     /// Return when the events are durable, whether or not projections have seen them.
     #[arg(long)]
     no_wait: bool,
+    /// Encrypt what is appended to this category from now on; may be given several times.
+    #[arg(long, value_name = "CATEGORY")]
+    encrypt: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +54,7 @@ impl Import {
         // First, because standard input may take its time, and a connection should not wait idly.
         let mut input = Input::open(&self.file).map_err(|source| self.failed(source))?;
         let mut client = context.connect()?;
+        keys::encrypt(&mut client, &self.encrypt)?;
         let path = Query::of("/events");
         let imported = if self.skip_bad {
             self.pass(&mut client, context, &mut input, "importing", path.with("skip_bad", true))?

@@ -62,7 +62,8 @@ fn status(context: &mut Context) -> Result<(), Error> {
             ("indexes", format!("{} runs, {}", status.index_runs, size(status.index_bytes))),
             ("file", size(status.file_bytes)),
         ];
-        let others = [("dropped", dropped), ("retention", runs)];
+        let encrypted = (!status.encrypted.is_empty()).then(|| status.encrypted.join(", "));
+        let others = [("dropped", dropped), ("retention", runs), ("encrypted", encrypted)];
         let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let rows = rows.into_iter().chain(others).map(|(name, value)| format!("{name:<11} {value}"));
         rows.collect::<Vec<_>>().join("\n")

@@ -93,6 +93,11 @@ impl Restore {
         if !restored.has_host_key {
             context.output.remark("the backup has no host key; the next receipt is signed by a new one");
         }
+        if restored.is_encrypted {
+            context.output.warn(
+                "events are encrypted, and backups hold no keys: `polyfold keys import FILE` takes those of an export",
+            );
+        }
         let made_at = restored.made_at.parse::<Timestamp>().ok();
         if self.to_time.zip(made_at).is_some_and(|(wanted, made_at)| wanted > made_at) {
             let made_at = &restored.made_at;

@@ -59,6 +59,10 @@ pub(super) struct Service {
     #[arg(long, env = "POLYFOLD_REQUIRE_SIGNATURE", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL")]
     require_signature: Option<bool>,
 
+    /// Encrypt what is appended to this category from now on; may be given several times.
+    #[arg(long, env = "POLYFOLD_ENCRYPT", value_name = "CATEGORY", value_delimiter = ',')]
+    encrypt: Option<Vec<String>>,
+
     /// How long accepted requests have to finish at shutdown [default: 10].
     #[arg(long, env = "POLYFOLD_GRACE", value_name = "SECONDS", value_parser = seconds)]
     grace: Option<Seconds>,
@@ -118,6 +122,7 @@ struct File {
     tls_key: Option<PathBuf>,
     require_token: Option<bool>,
     require_signature: Option<bool>,
+    encrypt: Option<Vec<String>>,
     grace: Option<Seconds>,
     max_connections: Option<usize>,
     header_timeout: Option<Seconds>,
@@ -139,6 +144,7 @@ pub(super) struct Settings {
     pub(super) tls_key: Option<PathBuf>,
     pub(super) require_token: bool,
     pub(super) require_signature: bool,
+    pub(super) encrypt: Vec<String>,
     pub(super) grace: Duration,
     pub(super) max_connections: usize,
     pub(super) header_timeout: Duration,
@@ -192,6 +198,7 @@ impl Settings {
                 false,
                 bool::to_string,
             ),
+            encrypt: s.value("encrypt", service.encrypt, file.encrypt, Vec::new(), |it| it.join(",")),
             grace: s.value("grace", service.grace, file.grace, Seconds(defaults.grace), time).0,
             max_connections: s.value(
                 "max_connections",

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::key::Key;
+use super::keys::Keys;
 use super::metrics::{Counters, Metrics};
 use super::replay::Replay;
 use super::space::Space;
@@ -77,13 +78,14 @@ impl Future for Ticket {
 }
 
 impl Writer {
-    pub(super) fn start(log: Arc<Log>) -> Self {
+    pub(super) fn start(log: Arc<Log>, keys: Arc<Keys>) -> Self {
         let (jobs, queue) = sync_channel(QUEUE_MAX);
         let head = Arc::new(HeadWatch::new(log.head().sequence));
         let counters = Arc::new(Counters::new());
         let run = Run {
             riders: Riders::new(Arc::clone(&log)),
             log,
+            keys,
             queue,
             next: None,
             head: Arc::clone(&head),
@@ -182,6 +184,7 @@ impl Drop for Writer {
 /// The writer's thread.
 struct Run {
     log: Arc<Log>,
+    keys: Arc<Keys>,
     riders: Riders,
     queue: Receiver<Job>,
     /// What came out of the queue but did not belong into the group.
@@ -308,11 +311,12 @@ impl Run {
             PlanError::Refused(refused) => Error::from(refused),
             PlanError::Log(error) => Error::from(error),
         })?;
-        if !self.riders.is_empty()
-            && let Err(refused) = self.riders.ride(&transaction.planned())
-        {
-            transaction.unplan();
-            return Err(refused);
+        if !self.riders.is_empty() {
+            let planned = self.keys.open_batch(transaction.planned());
+            if let Err(refused) = planned.and_then(|planned| self.riders.ride(&planned)) {
+                transaction.unplan();
+                return Err(refused);
+            }
         }
         Ok(appended)
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Engine, Error};
+use super::{Engine, Error, LogReader};
 use crate::event::Sequence;
 use crate::log::{ArchiveInfo, Archives, Error as LogError, LogId, Reader, Rewritten};
 
@@ -89,8 +89,8 @@ impl Engine {
     }
 
     /// The log as it is now, and compacted events as they were, as far as the archive has them.
-    pub fn archived_reader(&self) -> Result<Reader, Error> {
-        Ok(self.hub.archive.over(self.log().reader()?))
+    pub fn archived_reader(&self) -> Result<LogReader, Error> {
+        Ok(self.hub.keys.over(self.hub.archive.over(self.log().reader()?)))
     }
 
     /// Puts the payloads of compacted events back into the log, all that the archive has. Calls `progress` with the last

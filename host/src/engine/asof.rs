@@ -241,6 +241,7 @@ impl Engine {
         (sequence, occurred): (Sequence, Option<Timestamp>),
         waiting: &mut Waiting<'_>,
     ) -> Result<Arc<Past>, Error> {
+        let since = self.hub.states.removals();
         let sought = Sought { name: name.to_owned(), identity: deployment.identity(), sequence, occurred };
         if let Some(past) = self.hub.pasts.find(&sought) {
             return Ok(past);
@@ -251,7 +252,7 @@ impl Engine {
             let mut start = self.nearest(deployment, &sought)?;
             start.unused.append(&mut unused);
             let view = start.view.clone();
-            match (self.make(deployment, &sought, start, waiting), damage(view.as_ref())) {
+            match (self.make(deployment, &sought, (start, since), waiting), damage(view.as_ref())) {
                 (made, None) => return made,
                 (_, Some(why)) => {
                     self.drop_damaged(name, &why);
@@ -272,7 +273,7 @@ impl Engine {
         &self,
         deployment: &Deployment,
         sought: &Sought,
-        start: Start,
+        (start, since): (Start, u64),
         waiting: &mut Waiting<'_>,
     ) -> Result<Arc<Past>, Error> {
         let is_long = sought.sequence.0 - start.sequence().0 > cache::LONG_EVENTS;
@@ -281,7 +282,9 @@ impl Engine {
             return Ok(past);
         }
         let past = Arc::new(Fold::new(self, deployment, sought, start)?.run(waiting)?);
-        self.hub.pasts.keep(sought.clone(), &past);
+        if self.hub.states.unless_removed(since).is_some() {
+            self.hub.pasts.keep(sought.clone(), &past);
+        }
         Ok(past)
     }
 }

@@ -170,6 +170,30 @@ pub enum Error {
         "the payload of event {sequence} is {why}: the log does not have it any more; ask without the payload, its digest is there"
     )]
     PayloadDropped { sequence: Sequence, why: Why },
+    #[error("category {category:?} cannot be encrypted: {why}")]
+    Category { category: String, why: &'static str },
+    #[error("{}: {problem}", path.display())]
+    Keys { path: PathBuf, problem: String },
+    #[error("the file of keys is not taken: {0}; nothing was changed")]
+    KeyFile(String),
+    #[error(
+        "the key of stream {stream:?} is not here, and event {sequence} cannot be read without it: `polyfold keys import` takes it from an export, `polyfold forget` gives the stream up"
+    )]
+    KeyMissing { stream: String, sequence: Sequence },
+    #[error("event {sequence} of stream {stream:?} is not what its key encrypted; run `polyfold log verify`")]
+    NotOpened { stream: String, sequence: Sequence },
+    #[error("stream {stream:?} was forgotten, and takes no new events; use another stream")]
+    StreamForgotten { stream: String, id: crate::event::EventId },
+    #[error("stream {stream:?} is of the host's own category, which nobody else appends to")]
+    HostCategory { stream: String, id: crate::event::EventId },
+    #[error("{0}")]
+    Motive(String),
+    #[error("{0}")]
+    NotErasable(String),
+    #[error("{}: {problem}; it says what was being erased when the host stopped: restore it from a copy, or move it away and erase again", path.display())]
+    Erasing { path: PathBuf, problem: String },
+    #[error("something was erased of what projection {0:?} is made of, and it is built anew; ask again")]
+    ErasedMeanwhile(String),
     #[error("the slice has more than {max} {unit}, and a trace holds no more; narrow it by since, to or limit")]
     TraceTooLarge { max: usize, unit: &'static str },
     /// Says nothing of the event: the same may go well later.

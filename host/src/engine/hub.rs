@@ -8,6 +8,7 @@ use super::asof::Pasts;
 use super::catalogue::Catalogue;
 use super::journal::Position;
 use super::key::Key;
+use super::keys::Keys;
 use super::quota::Gauges;
 use super::recent::Recent;
 use super::replay::{End, Replay};
@@ -30,6 +31,7 @@ pub(super) struct Hub {
     pub(super) states: Arc<States>,
     pub(super) writer: Writer,
     pub(super) log: Arc<Log>,
+    pub(super) keys: Arc<Keys>,
 }
 
 impl Hub {

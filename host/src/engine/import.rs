@@ -6,7 +6,7 @@ use std::io::{BufRead, Read};
 
 use super::{Engine, Error, Ticket, event_from_json};
 use crate::event::{Digest, Envelope, EventId, NewEvent, Sequence, Timestamp, Version};
-use crate::log::{Append, Appended, PlanError, Prepared, Refused};
+use crate::log::{Append, Appended, PlanError, Refused};
 
 /// 16 MiB of JSON for one event: a payload of 1 MiB, escaped as badly as can be, with room to spare.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -81,7 +81,7 @@ impl Engine {
             first_bad = Some(bad);
             false
         })? {
-            let ticket = self.submit(Prepared::new(chunk.into_append())?);
+            let ticket = self.submit(self.prepare(chunk.into_append())?);
             if let Some(ticket) = in_hand.replace(ticket) {
                 imported.count(&ticket.wait()?);
                 watch.passed();
@@ -113,12 +113,17 @@ impl Engine {
     fn try_chunk(&self, chunk: Chunk) -> Result<Option<BadLine>, Error> {
         let ids: Vec<EventId> = chunk.events.iter().map(|event| event.id.clone()).collect();
         let numbers = chunk.numbers.clone();
-        match self.log().begin()?.plan(Prepared::new(chunk.into_append())?, Timestamp::EPOCH) {
+        let planned = self.prepare_trial(chunk.into_append()).and_then(|prepared| {
+            self.log().begin()?.plan(prepared, Timestamp::EPOCH).map_err(|error| match error {
+                PlanError::Log(error) => error.into(),
+                PlanError::Refused(refused) => refused.into(),
+            })
+        });
+        match planned {
             Ok(_) => Ok(None),
-            Err(PlanError::Log(error)) => Err(error.into()),
-            Err(PlanError::Refused(refused)) => match position_of(&ids, &refused) {
+            Err(refused) => match position_of(&ids, &refused) {
                 Some(at) => Ok(Some(BadLine { number: numbers[at], why: refused.to_string() })),
-                None => Err(refused.into()),
+                None => Err(refused),
             },
         }
     }
@@ -132,15 +137,14 @@ impl Engine {
                     imported.count(&appended);
                     return Ok(());
                 }
-                Err(Error::Refused(refused)) => {
+                Err(refused) => {
                     let ids: Vec<EventId> = chunk.events.iter().map(|event| event.id.clone()).collect();
-                    let Some(at) = position_of(&ids, &refused) else { return Err(refused.into()) };
+                    let Some(at) = position_of(&ids, &refused) else { return Err(refused) };
                     let number = chunk.numbers.remove(at);
                     chunk.events.remove(at);
                     imported.skipped += 1;
                     watch.skipped(BadLine { number, why: refused.to_string() });
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -169,13 +173,12 @@ impl Chunk {
 }
 
 /// The last of those that have the refused id: the first may be the one in the log.
-fn position_of(ids: &[EventId], refused: &Refused) -> Option<usize> {
+fn position_of(ids: &[EventId], refused: &Error) -> Option<usize> {
     match refused {
-        Refused::IdTaken { id, .. } => ids.iter().rposition(|found| found == id),
-        Refused::Conflict { .. }
-        | Refused::Invalid { .. }
-        | Refused::TooManyEvents { .. }
-        | Refused::TooLarge { .. } => None,
+        Error::Refused(Refused::IdTaken { id, .. })
+        | Error::StreamForgotten { id, .. }
+        | Error::HostCategory { id, .. } => ids.iter().rposition(|found| found == id),
+        _ => None,
     }
 }
 

@@ -100,6 +100,7 @@ pub fn event_from_json(text: &str) -> Result<NewEvent, InvalidLine> {
         correlation_id: line.correlation_id.map(EventId::new).transpose()?,
         metadata: line.metadata.0,
         tags: line.tags,
+        is_encrypted: false,
     };
     event.check()?;
     Ok(event)
@@ -202,6 +203,7 @@ fn from_cloud_event(mut from: CloudEvent<'_>) -> Result<NewEvent, InvalidLine> {
         correlation_id: from.text("correlationid")?.map(EventId::new).transpose()?,
         metadata: BTreeMap::new(),
         tags: Vec::new(),
+        is_encrypted: false,
     };
     event.metadata.insert("source".into(), source);
     event.metadata.extend(subject.map(|subject| ("subject".to_owned(), subject)));

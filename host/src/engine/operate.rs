@@ -309,9 +309,10 @@ impl Engine {
     /// Where a deployment's events come from.
     pub(super) fn source(&self, name: &str, deployment: &Deployment, code: &Code) -> Result<Source, Error> {
         let want = Want::of(deployment, code.plugin.manifest());
-        let (log, recent) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent));
+        let (log, keys) = (Arc::clone(&self.hub.log), Arc::clone(&self.hub.keys));
+        let recent = Arc::clone(&self.hub.recent);
         let dropped = self.projection(name)?.dropped;
-        Ok(Source::new(log, recent, Arc::clone(&code.chains), want).with_dropped(dropped, &self.hub.archive))
+        Ok(Source::new(log, keys, recent, Arc::clone(&code.chains), want).with_dropped(dropped, &self.hub.archive))
     }
 
     /// The same for making again what a state was. What was made with all events is not made again without some.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::Error;
+use super::keys::Keys;
 use super::portion::{Portion, Want};
 use crate::event::{Batch, Filter, Sequence};
 use crate::log::{Log, Page, Query};
@@ -36,7 +37,7 @@ impl Recent {
     /// What `want` is of the events from `from` to `to`, or none where it should be read by itself.
     pub(super) fn portion(
         &self,
-        log: &Log,
+        (log, keys): (&Log, &Arc<Keys>),
         from: Sequence,
         to: Sequence,
         want: &Want,
@@ -47,7 +48,7 @@ impl Recent {
         // The first to come reads, the others wait for it; what cannot be read is for each to find out by itself.
         // Of what was dropped each makes its own.
         let is_whole = |page: &Page| page.batch.is_whole() && page.folded.is_empty();
-        let read = || read(log, from, to).ok().filter(is_whole).map(Arc::new);
+        let read = || read(log, keys, from, to).ok().filter(is_whole).map(Arc::new);
         let page = stretch.page.get_or_init(read).as_ref()?;
         let portion = portion.get_or_init(|| make(&page.batch, page.next));
         // A failure that says nothing of the event must be found out anew by each try.
@@ -85,9 +86,9 @@ impl Stretch {
     }
 }
 
-fn read(log: &Log, from: Sequence, to: Sequence) -> Result<Page, Error> {
+fn read(log: &Log, keys: &Arc<Keys>, from: Sequence, to: Sequence) -> Result<Page, Error> {
     let query = Query { from, to: Some(to), filter: Filter::default() };
-    Ok(log.reader()?.read(&query, EVENTS_MAX as usize, BYTES_MAX)?)
+    keys.reader(log)?.read(&query, EVENTS_MAX as usize, BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -136,7 +137,8 @@ mod tests {
 
     #[test]
     fn projections_that_want_the_same_share_one_portion_unless_it_may_go_well_another_time() {
-        let (_dir, log) = log();
+        let (dir, log) = log();
+        let keys = Arc::new(Keys::open(dir.path(), log.id()).unwrap());
         let recent = Recent::default();
         let made = Cell::new(0);
         let take = |from: u64, want: &Want, failed: Option<UpcastFault>| {
@@ -149,7 +151,7 @@ mod tests {
                     dropped: LeftOut::default(),
                 }
             };
-            recent.portion(&log, Sequence(from), Sequence(2), want, make).map(|portion| portion.batch.len())
+            recent.portion((&log, &keys), Sequence(from), Sequence(2), want, make).map(|portion| portion.batch.len())
         };
         assert_eq!((take(1, &want("a"), None), take(1, &want("a"), None), made.get()), (Some(2), Some(2), 1));
         assert_eq!((take(1, &want("b"), None), made.get()), (Some(2), 2), "another chain makes other events");

@@ -40,10 +40,11 @@ impl Engine {
 
     /// Takes a snapshot of the state that answers readers, as it is now. It stays until it is removed.
     pub fn take_snapshot(&self, name: &str) -> Result<SnapshotInfo, Error> {
+        let since = self.hub.states.removals();
         let projection = self.projection(name)?;
         let deployment = projection.readable();
         let store = self.store_of(name, deployment)?;
-        self.hub.states.take_snapshot(name, deployment.identity(), &store, Occasion::Hand)
+        self.hub.states.take_snapshot((name, deployment.identity()), &store, Occasion::Hand, since)
     }
 
     /// Removes the snapshots at that sequence. Returns how many there were.
@@ -100,14 +101,15 @@ impl Engine {
 }
 
 impl States {
-    /// Takes a snapshot of what a file has now.
+    /// Takes a snapshot of what a file has now, unless something that it may hold was erased since.
     pub(super) fn take_snapshot(
         &self,
-        name: &str,
-        identity: Digest,
+        (name, identity): (&str, Digest),
         store: &Store,
         occasion: Occasion,
+        since: u64,
     ) -> Result<SnapshotInfo, Error> {
+        let _unremoved = self.unless_removed(since).ok_or_else(|| Error::ErasedMeanwhile(name.to_owned()))?;
         let (reader, stop) = (store.reader()?, AtomicBool::new(false));
         let marks = marks_of(&reader, store)?;
         let snapshots = self.snapshots_or_new(name)?;

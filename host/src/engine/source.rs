@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::archive::Archive;
+use super::keys::Keys;
 use super::portion::{LeftOut, Portion, Want};
 use super::recent::{self, Recent};
 use super::sizing::{BYTES_MAX, EVENTS_MAX};
-use super::{Chains, DroppedPolicy, Error};
+use super::{Chains, DroppedPolicy, Error, LogReader};
 use crate::event::{Batch, EventRef, Filter, Sequence, Timestamp, Why};
-use crate::log::{Log, Page, Query, Reader};
+use crate::log::{Log, Page, Query};
 
 /// Where a projection's events come from.
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) log: Arc<Log>,
+    keys: Arc<Keys>,
     recent: Arc<Recent>,
     chains: Arc<Chains>,
     want: Want,
@@ -29,9 +31,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(log: Arc<Log>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
+    pub(super) fn new(log: Arc<Log>, keys: Arc<Keys>, recent: Arc<Recent>, chains: Arc<Chains>, want: Want) -> Self {
         let stored = chains.sources(&want.filter);
-        Self { log, recent, chains, want, stored, occurred: None, dropped: DroppedPolicy::default(), archive: None }
+        let (dropped, archive) = (DroppedPolicy::default(), None);
+        Self { log, keys, recent, chains, want, stored, occurred: None, dropped, archive }
     }
 
     /// Only the events that had occurred by then; where an event does not say, that is when it was recorded.
@@ -52,12 +55,12 @@ impl Source {
     }
 
     /// The log as this projection may read it.
-    pub(super) fn reader(&self) -> Result<Reader, Error> {
+    pub(super) fn reader(&self) -> Result<LogReader, Error> {
         let reader = self.log.reader()?;
-        Ok(match &self.archive {
+        Ok(self.keys.over(match &self.archive {
             Some(archive) => archive.over(reader),
             None => reader,
-        })
+        }))
     }
 
     /// Reads what the projection wants from `from` on, to `to` at most, a page at most.
@@ -67,7 +70,7 @@ impl Source {
                 let stored = batch.filtered(|event| self.stored.wants(event.event_type, event.stream));
                 self.portion(stored, next, to)
             };
-            if let Some(portion) = self.recent.portion(&self.log, from, to, &self.want, make) {
+            if let Some(portion) = self.recent.portion((&self.log, &self.keys), from, to, &self.want, make) {
                 return Ok(portion);
             }
         }
@@ -85,7 +88,7 @@ impl Source {
         while query.from <= to {
             let portion = match reader.read(&query, EVENTS_MAX, BYTES_MAX) {
                 Ok(page) => self.of_page(page, to),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             let next = portion.as_ref().map(|portion| portion.through.next());
             let go_on = next.is_ok();

@@ -47,7 +47,8 @@ impl Space {
     }
 }
 
-fn free_bytes(file: &Path) -> Option<u64> {
+/// How much room the disk has that holds this file; none if it does not say.
+pub(super) fn free_bytes(file: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(file).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::{Duration, Instant};
 
 use super::catalogue::{Catalogue, sync_parent};
@@ -42,6 +42,8 @@ pub(super) struct States {
     /// By projection.
     snapshots: Mutex<HashMap<String, Arc<Snapshots>>>,
     schedules: Mutex<HashMap<String, Arc<Schedule>>>,
+    /// How often states were removed because of what they held; held for writing while that is done.
+    removals: RwLock<u64>,
 }
 
 /// A state that was lost, and is made anew since this process found that out.
@@ -64,6 +66,7 @@ impl States {
             anew: Mutex::default(),
             snapshots: Mutex::default(),
             schedules: Mutex::default(),
+            removals: RwLock::default(),
         }
     }
 
@@ -74,7 +77,7 @@ impl States {
     /// The file of a state that was there before. If it is gone, that is said, and the state is made anew.
     pub(super) fn open_known(&self, name: &str, identity: Digest) -> Result<Arc<Store>, Error> {
         let path = self.path(name, identity);
-        if !path.exists() {
+        if !path.exists() && self.made_anew(name, identity).is_none() {
             self.begin_anew(name, &path, format!("{} was missing", path.display()));
         }
         self.open(name, identity)
@@ -337,6 +340,35 @@ impl States {
             Err(crate::log::Error::InFolded { .. }) => Ok(true),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// How often something was removed because of what it was made of. What was begun before is not to be kept.
+    pub(super) fn removals(&self) -> u64 {
+        *self.removals.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is removed so as long as this is held; none if something was since then.
+    pub(super) fn unless_removed(&self, since: u64) -> Option<RwLockReadGuard<'_, u64>> {
+        let removals = self.removals.read().unwrap_or_else(PoisonError::into_inner);
+        (*removals == since).then_some(removals)
+    }
+
+    /// Begins to remove what must not be kept any more: nobody keeps anything until it is done.
+    pub(super) fn begin_removal(&self) -> RwLockWriteGuard<'_, u64> {
+        let mut removals = self.removals.write().unwrap_or_else(PoisonError::into_inner);
+        *removals += 1;
+        removals
+    }
+
+    /// Removes all that was ever made of a projection, whose states are made anew then.
+    pub(super) fn remove_made(&self, name: &str, identities: &[Digest], why: &str) -> Result<(), Error> {
+        self.remove_all(name)?;
+        let dir = self.dir.join(name);
+        sync_parent(&dir).map_err(Error::file(&dir))?;
+        for identity in identities {
+            self.begin_anew(name, &self.path(name, *identity), why.to_owned());
+        }
+        Ok(())
     }
 
     /// A state must have been made from this log, as far as it goes.

@@ -88,6 +88,7 @@ impl Engine {
         options: &VerifyOptions,
         watch: impl FnMut(&Progress) + Send,
     ) -> Result<Verification, Error> {
+        let since = self.hub.states.removals();
         let projection = self.projection(name)?;
         let deployment = projection.readable();
         let store = self.store_of(name, deployment)?;
@@ -108,6 +109,10 @@ impl Engine {
             }
         };
         let rebuilt = scratch.0.reader()?;
+        // Then the two were made of different events.
+        if self.hub.states.removals() != since {
+            return Err(Error::ErasedMeanwhile(name.to_owned()));
+        }
         let (without, again_without) = (made_without.by_retention(), scratch.0.missing()?.by_retention());
         if without != again_without {
             return Err(Error::MadeOfOtherEvents { name: name.to_owned(), without, again_without });
@@ -125,7 +130,7 @@ impl Engine {
         };
         let difference = damage.or(difference);
         let is_kept = options.keep_snapshot && difference.is_none();
-        let kept = is_kept.then(|| self.keep_snapshot(name, deployment, &scratch)).transpose()?;
+        let kept = is_kept.then(|| self.keep_snapshot(name, deployment, (&scratch, since))).transpose()?;
         let (entries, live, rebuilt) = (live.len()?, live.digest()?, rebuilt.digest()?);
         let (sequence, batches_twice) = (target, progress.probed);
         Ok(Verification { sequence, entries, live, rebuilt, difference, from, snapshot_unused, batches_twice, kept })

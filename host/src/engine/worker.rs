@@ -197,6 +197,8 @@ impl Follower {
                     continue;
                 }
                 Ok(Stepped::Pause(reason)) => reason,
+                // Somebody may bring it.
+                Err(error @ Error::KeyMissing { .. }) => error.to_string(),
                 // The disk, not the state: it may have room again.
                 Err(Error::State(error @ state::Error::Storage { .. })) => {
                     needs_reset = true;

@@ -112,6 +112,8 @@ pub struct Row {
     /// The envelope as stored; upcasting changes the fields above but never this.
     pub envelope: Span,
     pub payload: Stored<Span>,
+    /// Whether the payload is still encrypted.
+    pub is_encrypted: bool,
 }
 
 /// Events in order of sequence.
@@ -122,6 +124,8 @@ pub struct Batch {
     payload_bytes: usize,
     /// How many rows have no payload.
     dropped: usize,
+    /// How many have one that is still encrypted.
+    encrypted: usize,
 }
 
 /// An event of a batch, borrowed.
@@ -134,6 +138,8 @@ pub struct EventRef<'a> {
     pub stream: &'a str,
     pub event_type: &'a str,
     pub payload: Stored<&'a [u8]>,
+    /// Whether the payload is still encrypted.
+    pub is_encrypted: bool,
     envelope: &'a [u8],
 }
 
@@ -153,6 +159,11 @@ impl Batch {
     /// The size of all payloads together.
     pub fn payload_bytes(&self) -> usize {
         self.payload_bytes
+    }
+
+    /// Whether there is a payload that is still encrypted.
+    pub fn has_encrypted(&self) -> bool {
+        self.encrypted > 0
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -206,6 +217,7 @@ impl Batch {
             return Ok(false);
         }
         let span = |range: std::ops::Range<usize>| Span { buffer, start: range.start as u32, end: range.end as u32 };
+        let is_encrypted = head.is_encrypted && matches!(payload, Stored::Whole(_));
         self.push(Row {
             sequence: head.sequence,
             version: head.version,
@@ -218,6 +230,7 @@ impl Batch {
                 Stored::Whole(range) => Stored::Whole(span(range)),
                 Stored::Dropped(dropped) => Stored::Dropped(dropped),
             },
+            is_encrypted,
         });
         Ok(true)
     }
@@ -233,11 +246,14 @@ impl Batch {
             Stored::Whole(span) => self.payload_bytes += span.bytes(),
             Stored::Dropped(_) => self.dropped += 1,
         }
+        self.encrypted += usize::from(row.is_encrypted);
     }
 
     /// Replaces a row, as an upcaster does.
     pub fn replace(&mut self, index: usize, row: Row) {
-        match std::mem::replace(&mut self.rows[index], row).payload {
+        let old = std::mem::replace(&mut self.rows[index], row);
+        self.encrypted -= usize::from(old.is_encrypted);
+        match old.payload {
             Stored::Whole(span) => self.payload_bytes -= span.bytes(),
             Stored::Dropped(_) => self.dropped -= 1,
         }
@@ -280,6 +296,7 @@ impl Batch {
                 Stored::Dropped(dropped) => Stored::Dropped(dropped),
             },
             envelope: self.bytes(row.envelope),
+            is_encrypted: row.is_encrypted,
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! envelope := flags  sequence  version  schema-version  recorded-at  stream  event-type
 //!             id  [occurred-at]  [actor]  [causation-id]  [correlation-id]  [metadata]  [tags]
-//! flags       one byte; bits 0 to 5 say which of the six bracketed fields follow; bits 6 and 7 are 0
+//! flags       one byte; bits 0 to 5 say which of the six bracketed fields follow; bit 6: the payload is encrypted; bit 7 is 0
 //! sequence, version, schema-version, recorded-at (µs)   unsigned LEB128, shortest form
 //! occurred-at (µs)                                      zigzag, then unsigned LEB128, shortest form
 //! stream, event-type, id, actor, causation-id, correlation-id   text
@@ -22,6 +22,8 @@ const CAUSATION_ID: u8 = 1 << 2;
 const CORRELATION_ID: u8 = 1 << 3;
 const METADATA: u8 = 1 << 4;
 const TAGS: u8 = 1 << 5;
+const ENCRYPTED: u8 = 1 << 6;
+const UNKNOWN: u8 = 1 << 7;
 
 /// The first fields of an envelope: all that a projection is handed for every event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Head<'a> {
     pub recorded_at: Timestamp,
     pub stream: &'a str,
     pub event_type: &'a str,
+    /// Whether the payload is bytes that only who has the stream's key can read.
+    pub is_encrypted: bool,
 }
 
 /// All that the log says of an event, its payload apart.
@@ -63,6 +67,7 @@ impl<'a> Envelope<'a> {
                 recorded_at,
                 stream: event.stream.as_str(),
                 event_type: event.event_type.as_str(),
+                is_encrypted: event.is_encrypted,
             },
             id: event.id.as_str(),
             occurred_at: event.occurred_at,
@@ -109,7 +114,7 @@ impl<'a> Envelope<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut input = Input(bytes);
         let flags = input.flags()?;
-        let head = input.head()?;
+        let head = input.head(flags)?;
         let id = input.text()?;
         let occurred_at = input.if_set(flags, OCCURRED_AT, Input::signed_time)?;
         let actor = input.if_set(flags, ACTOR, Input::text)?;
@@ -136,6 +141,7 @@ impl<'a> Envelope<'a> {
             | flag(self.correlation_id.is_some(), CORRELATION_ID)
             | flag(!self.metadata.is_empty(), METADATA)
             | flag(!self.tags.is_empty(), TAGS)
+            | flag(self.head.is_encrypted, ENCRYPTED)
     }
 }
 
@@ -143,8 +149,8 @@ impl<'a> Head<'a> {
     /// Reads the first fields only; the hot path of every reader.
     pub fn decode(envelope: &'a [u8]) -> Result<Self, DecodeError> {
         let mut input = Input(envelope);
-        input.flags()?;
-        input.head()
+        let flags = input.flags()?;
+        input.head(flags)
     }
 }
 
@@ -154,13 +160,13 @@ struct Input<'a>(&'a [u8]);
 impl<'a> Input<'a> {
     fn flags(&mut self) -> Result<u8, DecodeError> {
         let flags = self.byte()?;
-        if flags & 0b1100_0000 != 0 {
+        if flags & UNKNOWN != 0 {
             return Err(DecodeError("unknown flags"));
         }
         Ok(flags)
     }
 
-    fn head(&mut self) -> Result<Head<'a>, DecodeError> {
+    fn head(&mut self, flags: u8) -> Result<Head<'a>, DecodeError> {
         let sequence = Sequence(self.number()?);
         let version = Version(self.number()?);
         let schema_version = u32::try_from(self.number()?).map_err(|_| DecodeError("schema version too large"))?;
@@ -172,6 +178,7 @@ impl<'a> Input<'a> {
             recorded_at: recorded_at.ok_or(DecodeError("time out of range"))?,
             stream: self.text()?,
             event_type: self.text()?,
+            is_encrypted: flags & ENCRYPTED != 0,
         })
     }
 
@@ -276,6 +283,7 @@ mod tests {
                 recorded_at: Timestamp::from_micros(1_000_000).unwrap(),
                 stream: "a/b",
                 event_type: "t",
+                is_encrypted: false,
             },
             id: "i",
             occurred_at: Timestamp::from_micros(-1),
@@ -317,6 +325,15 @@ mod tests {
     }
 
     #[test]
+    fn an_encrypted_payload_is_said_by_one_bit() {
+        let encrypted = Envelope { head: Head { is_encrypted: true, ..full().head }, ..full() };
+        let (plain, bytes) = (encoded(&full()), encoded(&encrypted));
+        assert_eq!((bytes[0], &bytes[1..]), (plain[0] | 0x40, &plain[1..]));
+        assert_eq!(Envelope::decode(&bytes), Ok(encrypted.clone()));
+        assert_eq!(Head::decode(&bytes), Ok(encrypted.head));
+    }
+
+    #[test]
     fn every_other_form_is_refused() {
         let bytes = encoded(&full());
         for end in 0..bytes.len() {
@@ -325,7 +342,7 @@ mod tests {
         let check = |bytes: &[u8], why: &str| {
             assert_eq!(Envelope::decode(bytes).unwrap_err().to_string(), format!("not an envelope: {why}"));
         };
-        check(b"\x40", "unknown flags");
+        check(b"\x80", "unknown flags");
         check(b"\x00\x81\x00", "number not in its shortest form");
         check(b"\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "number too large");
         check(b"\x00\x01\x01\x01\x01\x01\xff", "text is not UTF-8");

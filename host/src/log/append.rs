@@ -136,5 +136,5 @@ fn bytes_of(event: &NewEvent) -> usize {
     let metadata: usize = event.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     let tags: usize = event.tags.iter().map(String::len).sum();
     let names = event.stream.as_str().len() + event.event_type.as_str().len() + event.id.as_str().len();
-    event.payload.as_bytes().len() + metadata + tags + names
+    event.payload_bytes() + metadata + tags + names
 }

@@ -9,9 +9,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use self::file::{ArchiveFile, ArchiveWriter, damaged};
 use super::block::{self, Codec, Entry, Opened};
+use super::blocks::BlockInfo;
 use super::error::Error;
 use super::file::{beside, remove_if_there, storage};
 use super::reader::Reader;
+use super::rebuild::{Cut, cut};
 use super::rewrite::cutter::Cutter;
 use super::tables::{Head, LogId};
 use crate::event::{self, Batch, Digest, Dropped, EventRef, Sequence, Stored, Why};
@@ -34,6 +36,8 @@ pub struct ArchiveInfo {
     /// Events in its blocks; between blocks there may be others.
     pub events: u64,
     pub bytes: u64,
+    /// The digest at its end, of all before it.
+    pub digest: Digest,
 }
 
 impl ArchiveInfo {
@@ -46,6 +50,7 @@ impl ArchiveInfo {
             blocks: file.blocks.len() as u64,
             events: file.blocks.iter().map(|block| block.last.0 - block.first.0 + 1).sum(),
             bytes: file.bytes,
+            digest: file.digest,
         }
     }
 }
@@ -168,9 +173,56 @@ impl Archives {
         Ok(redacted)
     }
 
-    /// The archived block in which the event is whole, in place of the log's own, with which it must agree: on the chain
-    /// where both begin or end, and on the digest of the event if the log has that.
+    /// Lets go of all events behind that one, as a log does that goes on from there with others. A file is written anew
+    /// beside its place.
+    pub fn cut_behind(&self, last: Sequence) -> Result<(), Error> {
+        for file in self.files() {
+            let Some(end) = file.blocks.last().filter(|block| block.last > last) else { continue };
+            let mut writer = ArchiveWriter::begin(&self.dir, self.id)?;
+            for place in file.blocks.iter().filter(|place| place.first <= last) {
+                let bytes = file.read(place)?;
+                let is_whole = place.last <= last;
+                let info = BlockInfo::of(&bytes).map_err(|why| damaged(&file.path, why))?;
+                writer.put(&if is_whole { bytes } else { cut(&info, &bytes, Cut::Behind(last))? })?;
+            }
+            tracing::info!("{} ends at sequence {last} now, not at {}", file.path.display(), end.last);
+            let new = match writer.is_empty() {
+                true => None,
+                false => {
+                    let path = self.path_for(file.blocks[0].first, last);
+                    Some(Arc::new(writer.finish(&path, self.id)?))
+                }
+            };
+            fs::remove_file(&file.path).map_err(storage)?;
+            let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+            files.retain(|known| known.path != file.path);
+            files.extend(new);
+        }
+        Ok(())
+    }
+
+    /// An event as the archive has it, alone in its batch: whole if any file has it so. None if no file has it.
+    pub fn event(&self, sequence: Sequence) -> Result<Option<Batch>, Error> {
+        let mut found = None;
+        for file in self.files() {
+            let Some(place) = file.find(sequence) else { continue };
+            let batch = events_of(&file.read(place)?).map_err(|why| damaged(&file.path, why))?;
+            let event = batch.filtered(|event| event.sequence == sequence);
+            if !event.is_empty() {
+                let is_whole = event.is_whole();
+                found = Some(event);
+                if is_whole {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The archived block in which the event is whole, or says that it was redacted, in place of the log's own, with which it
+    /// must agree: on the chain where both begin or end, and on the digest of the event if the log has that.
     pub(super) fn block_of(&self, sequence: Sequence, own: &Opened<'_>) -> Result<Option<Vec<u8>>, Error> {
+        let mut redacted = None;
         for file in self.files() {
             let Some(place) = file.find(sequence) else { continue };
             let bytes = file.read(place)?;
@@ -182,15 +234,19 @@ impl Archives {
                 return Err(other_history());
             }
             let archived = digest_of(&block::open(&bytes).map_err(|why| damaged(&file.path, why))?, sequence);
-            let Some((digest, true)) = archived.map_err(|why| damaged(&file.path, why))? else { continue };
+            let Some((digest, why)) = archived.map_err(|why| damaged(&file.path, why))? else { continue };
             let known =
                 digest_of(own, sequence).map_err(|why| Error::damaged(format!("block {}", header.first), why))?;
             if known.is_some_and(|(known, _)| known != digest) {
                 return Err(other_history());
             }
-            return Ok(Some(bytes));
+            match why {
+                None => return Ok(Some(bytes)),
+                Some(Why::Redacted) => redacted = Some(bytes),
+                Some(Why::Compacted | Why::Forgotten) => {}
+            }
         }
-        Ok(None)
+        Ok(redacted)
     }
 
     fn files(&self) -> Vec<Arc<ArchiveFile>> {
@@ -205,13 +261,20 @@ impl Archives {
     }
 }
 
-/// The digest of an event's payload in a block, and whether the payload is there; none if the event is folded.
-fn digest_of(opened: &Opened<'_>, sequence: Sequence) -> Result<Option<(Digest, bool)>, super::bytes::Malformed> {
+/// The digest of an event's payload in a block, and why the payload is not there, if so; none if the event is folded.
+fn digest_of(
+    opened: &Opened<'_>,
+    sequence: Sequence,
+) -> Result<Option<(Digest, Option<Why>)>, super::bytes::Malformed> {
     let body = opened.body()?;
     Ok(match body.entry(body.index_of(sequence)?)? {
         Entry::Event(_, record) => {
             let payload = record.payload_of(&body.bytes);
-            Some((payload.digest(), payload.whole().is_some()))
+            let why = match payload {
+                Stored::Whole(_) => None,
+                Stored::Dropped(dropped) => Some(dropped.why),
+            };
+            Some((payload.digest(), why))
         }
         Entry::Folded(_) => None,
     })

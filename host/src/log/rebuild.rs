@@ -111,7 +111,7 @@ impl Ready {
 }
 
 /// The same block up to the cut, which lies within it: one that is not full yet.
-fn cut(info: &BlockInfo, bytes: &[u8], cut: Cut) -> Result<Vec<u8>, Error> {
+pub(super) fn cut(info: &BlockInfo, bytes: &[u8], cut: Cut) -> Result<Vec<u8>, Error> {
     let damaged = |why: &dyn std::fmt::Display| Error::damaged(format!("block {}", info.first), why);
     let opened = block::open(bytes).map_err(|why| damaged(&why))?;
     let body = opened.body().map_err(|why| damaged(&why))?;

@@ -64,6 +64,16 @@ impl Access {
         self.is_at_home
     }
 
+    /// Whether it may have the keys of streams, and bring some: who reads the data directory has them anyway.
+    pub(super) fn may_have_keys(&self) -> Result<(), Problem> {
+        if self.is_at_home {
+            return Ok(());
+        }
+        Err(forbidden(
+            "keys leave and enter through the socket in the data directory alone: run `polyfold keys` there".to_owned(),
+        ))
+    }
+
     /// Whether it may say whom to trust. No token may, so that whoever gets hold of one can install only what trusted
     /// publishers signed.
     pub(super) fn may_trust(&self) -> Result<(), Problem> {
@@ -183,6 +193,7 @@ fn needed(method: &Method, path: &str) -> Option<Scope> {
         path if path == "/archive" || path.starts_with("/archive/") => Some(Scope::Manage),
         path if path == "/retention" || path.starts_with("/retention/") => Some(Scope::Manage),
         path if path == "/tokens" || path.starts_with("/tokens/") => Some(Scope::Manage),
+        "/keys" | "/keys/export" => Some(Scope::Manage),
         path if is_read && !runs_plugin(path) => Some(Scope::Read),
         _ => Some(Scope::Manage),
     }

@@ -34,6 +34,7 @@ pub(super) async fn show(State(host): State<Arc<Host>>, form: Form, _: NoParams)
             folded: stats.folded,
             dropped_bytes: stats.dropped_bytes,
             retention: retention::counts(engine.retention_counts()),
+            encrypted: engine.encrypted_categories().iter().cloned().collect(),
         })
     });
     Ok(form.answer(StatusCode::OK, &log.await?))

@@ -6,6 +6,7 @@ mod comparison;
 mod contents;
 mod cost;
 mod entry;
+pub mod erasure;
 mod event;
 mod faults;
 mod past;

@@ -21,12 +21,13 @@ use super::problem::Problem;
 
 const PROBLEM: &str = "application/problem+json";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("log", "The event log as a whole."),
     ("events", "Appending events, reading and following them."),
     ("plugins", "WebAssembly components: projections and upcasters."),
     ("projections", "States that plugins fold from events."),
     ("state", "What readers ask of a projection."),
+    ("erasure", "Encryption by a key for each stream, and what is to be forgotten."),
     ("receipts", "What the host signs, and anyone can check."),
     ("tokens", "Who may do what."),
     ("operation", "For who runs the host."),

@@ -56,6 +56,12 @@ pub enum Code {
     Compacted,
     /// A backup cannot go on from this log: it is of another one, or of another history of it.
     OtherBackup,
+    /// What is asked for is encrypted, and its key is not here.
+    KeyMissing,
+    /// What should be erased cannot be, or not so.
+    NotErasable,
+    /// The stream's key was deleted: it takes no new events.
+    StreamForgotten,
     /// A sync projection cannot take an event, so the append is refused.
     RefusedByProjection,
     /// A sync projection cannot follow at present, so no append is taken.
@@ -99,6 +105,9 @@ impl Code {
             | Self::OtherBackup
             | Self::Compacted
             | Self::SnapshotNeeded
+            | Self::KeyMissing
+            | Self::NotErasable
+            | Self::StreamForgotten
             | Self::NotCaughtUp => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -211,6 +220,8 @@ impl From<&Error> for Problem {
             | Error::CheckStopped { sequence, .. }
             | Error::UnknownEvent { sequence, .. }
             | Error::EventFolded { sequence }
+            | Error::KeyMissing { sequence, .. }
+            | Error::NotOpened { sequence, .. }
             | Error::PayloadDropped { sequence, .. }
             | Error::RefusedByProjection { sequence, .. } => Self { sequence: Some(sequence.0), ..problem },
             Error::InputChanged(bad) => Self::bad_line(bad.number, &bad.why),
@@ -240,6 +251,9 @@ fn code_of(error: &Error) -> Code {
         | E::Catalogue { .. }
         | E::HostKey { .. }
         | E::Trust { .. }
+        | E::Keys { .. }
+        | E::Erasing { .. }
+        | E::NotOpened { .. }
         | E::Envelope { .. }
         | E::AheadOfLog { .. } => Code::Damaged,
         E::Plugin(PluginError::Missing { .. }) | E::UpcasterGone { .. } | E::UnknownPlugin(_) => Code::UnknownPlugin,
@@ -267,6 +281,12 @@ fn code_of(error: &Error) -> Code {
         E::NotCaughtUp { .. } | E::EndsBefore { .. } => Code::NotCaughtUp,
         E::DiskFull { .. } => Code::DiskFull,
         E::OtherBackup(_) => Code::OtherBackup,
+        E::Category { .. } | E::KeyFile(_) | E::Motive(_) => Code::InvalidRequest,
+        E::NotErasable(_) => Code::NotErasable,
+        E::ErasedMeanwhile(_) => Code::Busy,
+        E::KeyMissing { .. } => Code::KeyMissing,
+        E::StreamForgotten { .. } => Code::StreamForgotten,
+        E::HostCategory { .. } => Code::InvalidEvent,
         E::Parameters(_) => Code::InvalidParameters,
         E::UnknownView { .. } => Code::UnknownView,
         E::UnknownEvent { .. } | E::BeyondHead { .. } | E::EventFolded { .. } | E::PayloadDropped { .. } => {

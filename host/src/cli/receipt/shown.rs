@@ -54,6 +54,8 @@ fn event(proved: &ProvedEvent) -> String {
         None => format!("payload withheld, BLAKE3 {}", proved.payload_digest),
         Some(base64) => as_json(base64).unwrap_or_else(|| format!("{base64} (base64)")),
     };
+    let is_encrypted = Envelope::decode(&envelope).is_ok_and(|envelope| envelope.head.is_encrypted);
+    let payload = if is_encrypted { format!("payload encrypted, BLAKE3 {}", proved.payload_digest) } else { payload };
     match Envelope::decode(&envelope) {
         Ok(Envelope { head, id, .. }) => format!(
             "{}  {}  {}@{}  {} v{}  id {id}  {payload}",

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::BackupError;
-use super::frame::{BackupRequest, KnownSnapshots, KnownState, Since};
+use super::frame::{BackupRequest, KnownArchive, KnownSnapshots, KnownState, Since};
 use super::manifest::{
-    self, BLOCKS, GENERATIONS, Generation, LastBlock, MARK, Mark, PLUGINS, Part, SavedSnapshots, SavedState,
+    self, BLOCKS, GENERATIONS, Generation, LastBlock, MARK, Mark, PLUGINS, Part, SavedArchive, SavedSnapshots,
+    SavedState,
 };
 use super::place::Place;
 use super::segment::{Summary, summarise};
@@ -35,6 +36,7 @@ pub(super) struct Base {
     pub(super) plugins: BTreeMap<String, u64>,
     pub(super) states: Vec<SavedState>,
     pub(super) snapshots: Vec<SavedSnapshots>,
+    pub(super) archives: Vec<SavedArchive>,
 }
 
 impl Base {
@@ -42,7 +44,15 @@ impl Base {
         let log_id = log_id(place)?;
         let generations = generations(place)?;
         let plugins = place.names(PLUGINS)?;
-        let mut base = Self { log_id, number: 0, blocks: None, plugins, states: Vec::new(), snapshots: Vec::new() };
+        let mut base = Self {
+            log_id,
+            number: 0,
+            blocks: None,
+            plugins,
+            states: Vec::new(),
+            snapshots: Vec::new(),
+            archives: Vec::new(),
+        };
         let Some(log_id) = log_id else { return Ok(base) };
         let stored = place.names(BLOCKS)?;
         if let Some((number, newest)) = generations.last_key_value() {
@@ -50,6 +60,7 @@ impl Base {
             base.number = *number;
             base.states.clone_from(&newest.states);
             base.snapshots.clone_from(&newest.snapshots);
+            base.archives.clone_from(&newest.archives);
             base.blocks = newest.log.last_block.clone().map(|last_block| Blocks {
                 end: newest.log.head().expect("it was checked when it was read"),
                 rewrites: newest.log.rewrites,
@@ -94,6 +105,8 @@ impl Base {
         let snapshots = self.snapshots.iter();
         let snapshots =
             snapshots.map(|it| KnownSnapshots { projection: it.projection.clone(), version: it.version.clone() });
+        let archives = self.archives.iter();
+        let archives = archives.map(|it| KnownArchive { name: it.name.clone(), version: it.version.clone() });
         BackupRequest {
             since,
             plugins: self.plugins.keys().cloned().collect(),
@@ -101,6 +114,8 @@ impl Base {
             states: states.collect(),
             with_snapshots: with_states,
             snapshots: snapshots.filter(|_| with_states).collect(),
+            with_archives: true,
+            archives: archives.collect(),
         }
     }
 }

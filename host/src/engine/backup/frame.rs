@@ -46,6 +46,12 @@ pub struct BackupRequest {
     /// The snapshots that it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<KnownSnapshots>,
+    /// Whether the files of the archive are wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_archives: bool,
+    /// The files of the archive that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<KnownArchive>,
 }
 
 /// Where the blocks of a backup end.
@@ -67,6 +73,15 @@ pub struct Since {
 pub struct KnownState {
     pub identity: String,
     pub sequence: u64,
+}
+
+/// A file of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KnownArchive {
+    pub name: String,
+    /// Stands for what is in it.
+    pub version: String,
 }
 
 /// A copy of all snapshots of a projection.
@@ -95,6 +110,7 @@ pub(super) enum Sent {
     Plugin { digest: String },
     State { projection: String, identity: String, sequence: u64, chain_head: String },
     Snapshots { projection: String, version: String },
+    Archive { name: String, version: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

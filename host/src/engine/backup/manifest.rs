@@ -37,6 +37,8 @@ pub struct Generation {
     pub states: Vec<SavedState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SavedSnapshots>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<SavedArchive>,
     /// Of all files that it needs.
     pub bytes: u64,
     /// Of those that this run wrote.
@@ -108,6 +110,17 @@ pub struct SavedState {
     pub bytes: u64,
 }
 
+/// A file of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedArchive {
+    pub name: String,
+    /// Stands for what is in it.
+    pub version: String,
+    pub digest: String,
+    pub bytes: u64,
+}
+
 /// A copy of all snapshots of a projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,7 +160,8 @@ impl Generation {
         let plugins = self.plugins.iter().map(|plugin| (format!("{PLUGINS}/{}", plugin.digest), plugin.bytes));
         let states = self.states.iter().map(|state| (format!("{STATES}/{}", state.digest), state.bytes));
         let snapshots = self.snapshots.iter().map(|it| (format!("{STATES}/{}", it.digest), it.bytes));
-        segments.chain(files).chain(plugins).chain(states).chain(snapshots)
+        let archives = self.archives.iter().map(|it| (format!("{FILES}/{}", it.digest), it.bytes));
+        segments.chain(files).chain(plugins).chain(states).chain(snapshots).chain(archives)
     }
 
     /// Reads one, and sees that what it says can be.
@@ -168,7 +182,8 @@ impl Generation {
         let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
         let names = generation.files.iter().map(|file| &file.name);
         let names = names.chain(generation.states.iter().map(|state| &state.projection));
-        let mut names = names.chain(generation.snapshots.iter().map(|it| &it.projection));
+        let names = names.chain(generation.snapshots.iter().map(|it| &it.projection));
+        let mut names = names.chain(generation.archives.iter().map(|it| &it.name));
         if let Some(name) = names.find(|name| !is_plain(name)) {
             return Err(impossible(&format!("the name {name:?}")));
         }

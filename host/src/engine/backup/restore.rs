@@ -57,6 +57,8 @@ pub struct Restored {
     pub snapshots: u64,
     /// Whether the host key was in the backup; without it a new one is made, which signs under another name.
     pub has_host_key: bool,
+    /// Whether events are encrypted, whose keys are in no backup.
+    pub is_encrypted: bool,
 }
 
 impl Restore<'_> {
@@ -93,6 +95,7 @@ impl Restore<'_> {
         for plugin in &generation.plugins {
             copy(&place, PLUGINS, &plugin.digest, &work.inner.join("plugins").join(format!("{}.wasm", plugin.digest)))?;
         }
+        files::archives(&place, &generation, &work.inner, head)?;
         let back = states::states(&place, &generation, &work.inner)?;
         work.finish(self.dir)?;
         Ok(Restored {
@@ -107,6 +110,7 @@ impl Restore<'_> {
             states_left_out: generation.states.len() as u64 - back.states,
             snapshots: back.snapshots,
             has_host_key: generation.files.iter().any(|file| file.name == "host-key"),
+            is_encrypted: generation.files.iter().any(|file| file.name == "encryption.json"),
         })
     }
 

@@ -3,10 +3,12 @@
 //! The log comes last, and its snapshot begins then: no state that was sent is ahead of it. Each snapshot is held only while it
 //! is sent, so that files do not grow for want of free pages; appends and commits go on.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 
 use super::frame::{
-    BackupRequest, Begin, End, FORMAT, Frame, KnownSnapshots, KnownState, LogBegins, Sent, Whole, put_block,
+    BackupRequest, Begin, End, FORMAT, Frame, KnownArchive, KnownSnapshots, KnownState, LogBegins, Sent, Whole,
+    put_block,
 };
 use super::manifest::FOLDED;
 use crate::engine::{Deployment, Engine, Error, Projection, sealed};
@@ -21,7 +23,8 @@ const PIECE_BYTES: usize = 1 << 20;
 
 const CATALOGUE: &str = "catalogue.json";
 /// The files of a data directory that are copied as they are, if they are there. Each is only ever replaced as a whole.
-const FILES: [&str; 4] = ["trust.toml", "tokens.json", "polyfold.toml", "retention.json"];
+/// The keys of encrypted streams are in no backup, so that forgetting reaches old ones.
+const FILES: [&str; 5] = ["trust.toml", "tokens.json", "polyfold.toml", "retention.json", "encryption.json"];
 const HOST_KEY: &str = "host-key";
 /// Far more than any of them has.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -208,11 +211,37 @@ impl Source<'_> {
         out.pieces(sent, &mut || Ok(copy.next_piece()?))
     }
 
+    fn archives(&self, out: &mut Out<'_>) -> Result<(), Stop> {
+        let Some(archives) = self.engine.hub.archive.at_hand() else { return Ok(()) };
+        for archive in archives.list() {
+            let name = archive.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let version = archive.digest.to_string();
+            let known = KnownArchive { name: name.clone(), version: version.clone() };
+            let sent = Sent::Archive { name, version };
+            if self.request.archives.contains(&known) {
+                out.frame(&Frame::Kept(sent))?;
+                continue;
+            }
+            let mut file = File::open(&archive.path).map_err(Error::file(&archive.path))?;
+            out.pieces(sent, &mut || {
+                let mut piece = vec![0; PIECE_BYTES];
+                let read = file.read(&mut piece).map_err(Error::file(&archive.path))?;
+                piece.truncate(read);
+                Ok((read > 0).then_some(piece))
+            })?;
+        }
+        Ok(())
+    }
+
     fn log(&self, out: &mut Out<'_>) -> Result<(), Stop> {
         let reader = self.engine.log().reader()?;
         let head = reader.head();
         let (rewrites, from) = (reader.rewrites(), self.from(&reader)?);
         self.folded(&reader, out)?;
+        // What is compacted in this view of the log was in the archive before it was.
+        if self.request.with_archives {
+            self.archives(out)?;
+        }
         let recorded_at = (head.sequence > Sequence::ZERO).then(|| head.recorded_at.to_string());
         let (sequence, chain_head) = (head.sequence.0, head.chain.to_string());
         out.frame(&Frame::Log(LogBegins { sequence, recorded_at, chain_head, rewrites, from: from.0 }))?;

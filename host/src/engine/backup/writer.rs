@@ -11,8 +11,8 @@ use super::BackupError;
 use super::base::Base;
 use super::frame::{self, BackupRequest, Begin, End, Frame, Frames, LogBegins, Sent, Whole};
 use super::manifest::{
-    FILES, FORMAT, FORMAT_WITHOUT_SNAPSHOTS, Generation, MARK, Mark, PLUGINS, STATES, SavedFile, SavedLog, SavedPlugin,
-    SavedSnapshots, SavedState, seal,
+    FILES, FORMAT, FORMAT_WITHOUT_SNAPSHOTS, Generation, MARK, Mark, PLUGINS, STATES, SavedArchive, SavedFile,
+    SavedLog, SavedPlugin, SavedSnapshots, SavedState, seal,
 };
 use super::place::{Place, Shape, Unfinished};
 use super::retain::{self, Keep};
@@ -35,6 +35,7 @@ pub struct BackupWriter {
     plugins: Vec<SavedPlugin>,
     states: Vec<SavedState>,
     snapshots: Vec<SavedSnapshots>,
+    archives: Vec<SavedArchive>,
     log: Option<LogWriter>,
     end: Option<End>,
     new_bytes: u64,
@@ -74,6 +75,7 @@ impl BackupWriter {
             plugins: Vec::new(),
             states: Vec::new(),
             snapshots: Vec::new(),
+            archives: Vec::new(),
             log: None,
             end: None,
             new_bytes: 0,
@@ -159,7 +161,7 @@ impl BackupWriter {
             return Err(BackupError::BrokenOff("the host ends a file that it did not begin".to_owned()));
         };
         let folder = match &sent {
-            Sent::File { .. } => FILES,
+            Sent::File { .. } | Sent::Archive { .. } => FILES,
             Sent::Plugin { .. } => PLUGINS,
             Sent::State { .. } | Sent::Snapshots { .. } => STATES,
         };
@@ -169,7 +171,7 @@ impl BackupWriter {
         self.new_bytes += new_bytes;
         let is_named = match &sent {
             Sent::Plugin { digest: named } => *named == whole.digest,
-            Sent::File { .. } | Sent::State { .. } | Sent::Snapshots { .. } => true,
+            Sent::File { .. } | Sent::State { .. } | Sent::Snapshots { .. } | Sent::Archive { .. } => true,
         };
         if digest.to_string() != whole.digest || bytes != whole.bytes || !is_named {
             return Err(BackupError::BrokenOff(format!("a file came with the digest {digest}, not {}", whole.digest)));
@@ -188,6 +190,7 @@ impl BackupWriter {
             Sent::Snapshots { projection, version } => {
                 self.snapshots.push(SavedSnapshots { projection, version, digest, bytes });
             }
+            Sent::Archive { name, version } => self.archives.push(SavedArchive { name, version, digest, bytes }),
         }
     }
 
@@ -203,6 +206,10 @@ impl BackupWriter {
             Sent::Snapshots { projection, version } => {
                 let mut known = self.base.snapshots.iter();
                 let known = known.find(|it| it.projection == *projection && it.version == *version);
+                known.map(|it| (it.digest.clone(), it.bytes))
+            }
+            Sent::Archive { name, version } => {
+                let known = self.base.archives.iter().find(|it| it.name == *name && it.version == *version);
                 known.map(|it| (it.digest.clone(), it.bytes))
             }
         };
@@ -246,7 +253,8 @@ impl BackupWriter {
         };
         let LogBegins { sequence, recorded_at, chain_head, rewrites, .. } = log.begins;
         let id = begun.log_id;
-        let format = if self.snapshots.is_empty() { FORMAT_WITHOUT_SNAPSHOTS } else { FORMAT };
+        let format =
+            if self.snapshots.is_empty() && self.archives.is_empty() { FORMAT_WITHOUT_SNAPSHOTS } else { FORMAT };
         let mut generation = Generation {
             format,
             generation: self.base.number + 1,
@@ -258,6 +266,7 @@ impl BackupWriter {
             plugins: self.plugins,
             states: self.states,
             snapshots: self.snapshots,
+            archives: self.archives,
             bytes: 0,
             new_bytes: self.new_bytes,
         };

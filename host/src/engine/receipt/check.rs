@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::document::unhex;
 use super::{Aspect, Document, InvalidDocument, ProvedEntry, ProvedEvent, Receipt, Refusal, StateReceipt};
 use crate::cbor;
-use crate::event::{Digest, Envelope, Sequence};
+use crate::event::{Digest, Envelope, Payload, Sequence};
 use crate::log::{EventProof, event_leaf};
 use crate::state::{EntryProof, ValueDigest};
 
@@ -140,8 +140,9 @@ fn check_event(event: &ProvedEvent, receipt: &Receipt) -> Result<(), Refusal> {
         if Digest::of(&payload) != event.payload_digest {
             return Err(refuse("its payload has another digest"));
         }
+        let is_sealed = decoded.head.is_encrypted && payload.len() > Payload::SEAL_BYTES;
         // No log has another, so nobody appended it.
-        if cbor::from_cbor(&payload).ok().is_none_or(|canonical| canonical.as_bytes() != payload) {
+        if !is_sealed && cbor::from_cbor(&payload).ok().is_none_or(|canonical| canonical.as_bytes() != payload) {
             return Err(refuse("its payload is no canonical CBOR"));
         }
     }

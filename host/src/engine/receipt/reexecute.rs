@@ -165,7 +165,13 @@ impl Engine {
         let chains = Chains::compose(&upcasters);
         let chains = Arc::new(chains.map_err(|error| Refusal::new(Aspect::Plugin, error.to_string()))?);
         let want = Want::of(deployment, projection.manifest());
-        let source = Source::new(Arc::clone(&self.hub.log), Arc::clone(&self.hub.recent), chains, want);
+        let source = Source::new(
+            Arc::clone(&self.hub.log),
+            Arc::clone(&self.hub.keys),
+            Arc::clone(&self.hub.recent),
+            chains,
+            want,
+        );
         let source = source.with_dropped(DroppedPolicy::Archive, &self.hub.archive);
         let (parameters, policy) = (deployment.parameters.as_str().into(), deployment.on_fault);
         let mut feed = Feed::of(projection, parameters, policy, Sizing::adaptive(), store.reader()?)?;

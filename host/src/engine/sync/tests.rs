@@ -9,6 +9,7 @@ use crate::crash::{CrashingDisk, Unsynced};
 use crate::engine::append::{Ticket, Writer};
 use crate::engine::feed::Feed;
 use crate::engine::journal::Journal;
+use crate::engine::keys::Keys;
 use crate::engine::outlet::Outlet;
 use crate::engine::portion::Want;
 use crate::engine::source::Source;
@@ -35,6 +36,7 @@ fn key(name: &str) -> Key {
 struct Host {
     dir: tempfile::TempDir,
     log: Arc<Log>,
+    keys: Arc<Keys>,
     writer: Writer,
 }
 
@@ -42,7 +44,8 @@ impl Host {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = Arc::new(Log::open(&dir.path().join("log.redb"), &Options::default()).unwrap());
-        Self { dir, writer: Writer::start(Arc::clone(&log)), log }
+        let keys = Arc::new(Keys::open(dir.path(), log.id()).unwrap());
+        Self { dir, writer: Writer::start(Arc::clone(&log), Arc::clone(&keys)), log, keys }
     }
 
     fn path(&self, state: &str) -> std::path::PathBuf {
@@ -61,7 +64,13 @@ impl Host {
         };
         let wanted = projection.manifest().filter.clone();
         let want = Want { upcasters: Vec::new(), prices: crate::plugin::Prices::default(), filter: wanted };
-        let source = Source::new(Arc::clone(&self.log), Arc::default(), Arc::new(Chains::default()), want);
+        let source = Source::new(
+            Arc::clone(&self.log),
+            Arc::clone(&self.keys),
+            Arc::default(),
+            Arc::new(Chains::default()),
+            want,
+        );
         // The policy of what is replayed: within an append a fault refuses it all the same.
         let reader = store.reader().unwrap();
         let feed = Feed::of(projection, "{}".into(), FaultPolicy::Skip, Sizing::adaptive(), reader).unwrap();

@@ -56,6 +56,7 @@ impl TraceBatch {
             recorded_at: event.recorded_at,
             stream: event.stream,
             event_type: event.event_type,
+            is_encrypted: event.is_encrypted,
         };
         let payload = event.payload().expect("a projection is handed whole events only");
         self.push(&Envelope { head, ..event.envelope()? }, payload);

@@ -168,6 +168,7 @@ impl Event<'_> {
                 recorded_at,
                 stream: stream.as_str(),
                 event_type: event_type.as_str(),
+                is_encrypted: false,
             },
             id: own.as_str(),
             occurred_at: self.occurred_at.as_deref().map(time).transpose()?,

@@ -41,10 +41,10 @@ impl Engine {
         &self,
         name: &str,
         deployment: &Deployment,
-        scratch: &Scratch,
+        (scratch, since): (&Scratch, u64),
     ) -> Result<SnapshotInfo, Error> {
         let states = &self.hub.states;
-        let taken = states.take_snapshot(name, deployment.identity(), &scratch.0, Occasion::Verified)?;
+        let taken = states.take_snapshot((name, deployment.identity()), &scratch.0, Occasion::Verified, since)?;
         states.snapshots_or_new(name)?.remove(|snapshot| {
             let other = snapshot.taken();
             other.occasion == Occasion::Verified && (other.identity, other.sequence) != (taken.identity, taken.sequence)

@@ -42,6 +42,8 @@ pub(super) struct ArchiveFile {
     /// In order of sequence.
     pub(super) blocks: Vec<Place>,
     pub(super) bytes: u64,
+    /// That of all before it.
+    pub(super) digest: Digest,
 }
 
 impl ArchiveFile {
@@ -85,7 +87,8 @@ impl ArchiveFile {
         if next != at || blocks.is_empty() {
             return Err(damaged(path, "its blocks do not end where its index begins"));
         }
-        Ok(Self { path: path.to_owned(), blocks, bytes })
+        let digest = Digest(*end.last_chunk().expect("it ends with a digest"));
+        Ok(Self { path: path.to_owned(), blocks, bytes, digest })
     }
 
     /// The block that has that sequence.

@@ -48,6 +48,7 @@ fn events(count: u64) -> Arc<Batch> {
             recorded_at: Timestamp::EPOCH,
             stream: "ab/1",
             event_type: "t",
+            is_encrypted: false,
         };
         let (occurred_at, actor, causation_id, correlation_id) = (None, None, None, None);
         let (metadata, tags) = (Vec::new(), Vec::new());

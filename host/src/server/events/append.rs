@@ -17,7 +17,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::cloudevents;
 use super::schema::{CloudEvent, CloudEvents, Events};
-use crate::engine::{self, Append, Engine, Expectation, Prepared, event_from_json};
+use crate::engine::{self, Append, Engine, Expectation, event_from_json};
 use crate::event::{NewEvent, StreamName, Version};
 use crate::server::Host;
 use crate::server::accept::{Form, LINES};
@@ -78,17 +78,18 @@ pub(in crate::server) async fn append(
     }
     let bytes = read_body(body, JSON_BYTES_MAX).await?;
     let expect = params.text("expect").map(expectation).transpose()?;
-    let is_short = bytes.len() <= SHORT_BYTES;
-    let prepare = move || {
+    // A new stream's key waits for the disk.
+    let is_short = bytes.len() <= SHORT_BYTES && host.engine().encrypted_categories().is_empty();
+    let prepare = move |engine: &Engine| {
         let text = if is_binary { cloudevents::to_json(&headers, &bytes)? } else { utf8(&bytes)? };
         let append = parse(&text, expect)?;
         append.events.iter().try_for_each(|event| access.may_append(&event.stream))?;
         append.expectations.iter().try_for_each(|(stream, _)| access.may_append(stream))?;
         let names = append.events.iter().map(|event| (event.stream.to_string(), event.id.to_string())).collect();
-        Ok((names, Prepared::new(append).map_err(engine::Error::from)?))
+        Ok((names, engine.prepare(append)?))
     };
     // What is short is read here: another thread would cost more than that.
-    let (names, prepared) = if is_short { prepare()? } else { blocking(&host, move |_| prepare()).await? };
+    let (names, prepared) = if is_short { prepare(host.engine())? } else { blocking(&host, prepare).await? };
     let ticket = match host.engine().try_submit(prepared) {
         Ok(ticket) => ticket,
         Err(prepared) => blocking(&host, move |engine| Ok(engine.submit(prepared))).await?,

@@ -191,7 +191,7 @@ pub(in crate::server) async fn stream(
     let as_of: Option<Moment> = params.parsed("as_of")?;
     let read = blocking(&host, move |engine| {
         let chains: Arc<Chains> = if upcast { engine.chains()? } else { Arc::default() };
-        let reader = engine.log().reader()?;
+        let reader = engine.read_log()?;
         let version = match as_of.map(|moment| engine.sequence_as_of(moment)).transpose()? {
             None => reader.stream_version(&stream)?,
             Some(sequence) => Version(first_behind(&reader, &stream, sequence)?.0 - 1),

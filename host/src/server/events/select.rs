@@ -77,7 +77,7 @@ impl Selection {
         bounds: Bounds,
         take: Take<'_>,
     ) -> Result<Looked, Problem> {
-        let reader = if self.archived { engine.archived_reader()? } else { engine.log().reader()? };
+        let reader = if self.archived { engine.archived_reader()? } else { engine.read_log()? };
         let head = reader.head().sequence;
         let first = self.recorded_since.map(|time| reader.sequence_at(time)).transpose()?;
         let before = self.recorded_until.map(|time| reader.sequence_at(time)).transpose()?;

@@ -1,9 +1,9 @@
 //! The entries of a state, as it is or as it was.
 
-use super::retention::Missing;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Missing;
 use crate::server::data::Data;
 
 /// An entry of a state.

@@ -1,9 +1,9 @@
 //! Events and the log that holds them.
 
-use super::retention::{FoldedEvents, RetentionCounts};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{FoldedEvents, RetentionCounts};
 use crate::server::data::Data;
 
 /// An event as the log holds it, or as upcasters leave it.
@@ -148,6 +148,9 @@ pub struct Log {
     pub dropped_bytes: u64,
     #[serde(default)]
     pub retention: RetentionCounts,
+    /// The categories whose events are encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted: Vec<String>,
 }
 
 /// A log whose every checksum, digest, version and index was recomputed.

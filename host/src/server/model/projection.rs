@@ -1,10 +1,9 @@
 //! Projections, what they run and how far it has come.
 
-use super::retention::{Missing, OnDropped};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Costs, Keep, Kept, Quota, Ran, Signature};
+use super::{Costs, Keep, Kept, Missing, OnDropped, Quota, Ran, Signature};
 use crate::server::data::Data;
 
 /// A projection that is to be made.

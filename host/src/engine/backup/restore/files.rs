@@ -6,10 +6,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::engine::backup::BackupError;
-use crate::engine::backup::manifest::FILES;
-use crate::engine::backup::place::{Place, make_folder, parent_of};
+use crate::engine::backup::manifest::{FILES, Generation};
+use crate::engine::backup::place::{Place, make_folder, parent_of, sync_folder};
 use crate::engine::catalogue::Returning;
 use crate::event::Digest;
+use crate::log::{Archives, Head};
 
 pub(super) const CATALOGUE: &str = "catalogue.json";
 /// Small files are read whole.
@@ -41,6 +42,27 @@ pub(super) fn copy(place: &Place, folder: &str, digest: &str, path: &Path) -> Re
     place.open(&name)?.read_to_end(&mut bytes).map_err(BackupError::file(place.path()))?;
     check(place, &name, digest, Digest::of(&bytes))?;
     write(path, &bytes)
+}
+
+/// Restores the files of the archive, as far as they are of the log that was restored: up to its head.
+pub(super) fn archives(place: &Place, generation: &Generation, dir: &Path, head: Head) -> Result<(), BackupError> {
+    if generation.archives.is_empty() {
+        return Ok(());
+    }
+    let folder = dir.join("archive");
+    make_folder(&folder)?;
+    for archive in &generation.archives {
+        let (name, path) = (format!("{FILES}/{}", archive.digest), folder.join(&archive.name));
+        let mut content = Digested { content: place.open(&name)?, hasher: blake3::Hasher::new() };
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let mut file = opened.map_err(BackupError::file(&path))?;
+        let copied = std::io::copy(&mut content, &mut file).and_then(|_| file.sync_all());
+        copied.map_err(BackupError::file(&path))?;
+        check(place, &name, &archive.digest, Digest(*content.hasher.finalize().as_bytes()))?;
+    }
+    let id = generation.log.log_id().expect("it was checked when it was read");
+    Archives::open(&folder, id)?.cut_behind(head.sequence)?;
+    sync_folder(&folder)
 }
 
 /// Writes a file for its owner only; durable on return but for its name.
