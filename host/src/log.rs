@@ -49,7 +49,7 @@ pub use tree::{EventProof, event_leaf};
 pub use verify::Verified;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
@@ -243,7 +243,17 @@ impl Log {
     ///
     /// Calls `progress` with the last sequence walked, every few thousand events. The error names the place.
     pub fn recompute(&self, at: Sequence, progress: &mut dyn FnMut(Sequence)) -> Result<Recomputed, Error> {
-        file::guarded(&self.name, || tree::recompute::recompute(&self.reader()?, at, progress))
+        self.recompute_with(None, at, progress)
+    }
+
+    /// The same with an archive, which knows what lies within folded events.
+    pub fn recompute_with(
+        &self,
+        archives: Option<&Arc<Archives>>,
+        at: Sequence,
+        progress: &mut dyn FnMut(Sequence),
+    ) -> Result<Recomputed, Error> {
+        file::guarded(&self.name, || tree::recompute::recompute(&self.reader()?, archives, at, progress))
     }
 
     fn lock_roots(&self) -> MutexGuard<'_, Roots> {

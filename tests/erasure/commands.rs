@@ -82,7 +82,7 @@ fn streams_are_encrypted_and_forgotten_by_the_command_line() {
         ! error: stream "person/1" was forgotten, and takes no new events; use another stream
         exit 4
         $ read
-        1  TIME  person/1@1  named v1  (forgotten)
+        1  TIME  person/1@1  named v1  (forgotten: 59 bytes)
         2  TIME  person/2@1  named v1  {"name":"Joan"}
         3  TIME  polyfold/forgotten@1  polyfold.forgotten v1  {"reason":"asked by letter","stream":"person/1"}
         exit 0
@@ -154,7 +154,7 @@ fn a_backup_made_before_cannot_bring_back_what_was_forgotten() {
         1 key added, 0 known, 1 stream known to be forgotten
         exit 0
         $ read
-        1  TIME  person/1@1  named v1  (forgotten)
+        1  TIME  person/1@1  named v1  (forgotten: 59 bytes)
         2  TIME  person/2@1  named v1  {"name":"Joan"}
         exit 0
         $ log verify
@@ -304,8 +304,8 @@ fn events_are_redacted_by_the_command_line_and_the_next_backup_has_them_no_more(
         ! error: the log has no event 9; it ends at 4
         exit 3
         $ read
-        1  TIME  person/1@1  named v1  (redacted)
-        2  TIME  person/1@2  named v1  (redacted)
+        1  TIME  person/1@1  named v1  (redacted: 11 bytes)
+        2  TIME  person/1@2  named v1  (redacted: 11 bytes)
         3  TIME  polyfold/redactions@1  polyfold.redacted v1  {"reason":"asked by letter","sequences":[1]}
         4  TIME  polyfold/redactions@2  polyfold.redacted v1  {"reason":"asked by letter","sequences":[2]}
         exit 0

@@ -201,6 +201,18 @@ impl Archives {
         Ok(())
     }
 
+    /// The events of a block that has that one; none if no file has it.
+    pub(super) fn around(&self, sequence: Sequence) -> Result<Option<Batch>, Error> {
+        for file in self.files() {
+            let Some(place) = file.find(sequence) else { continue };
+            let batch = events_of(&file.read(place)?).map_err(|why| damaged(&file.path, why))?;
+            if batch.find(sequence).is_some() {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
     /// An event as the archive has it, alone in its batch: whole if any file has it so. None if no file has it.
     pub fn event(&self, sequence: Sequence) -> Result<Option<Batch>, Error> {
         let mut found = None;

@@ -120,7 +120,8 @@ impl Engine {
             return Err(Refusal::new(Aspect::Log, why).into());
         }
         let mut progress = |sequence| watch(&Progress::resting(Phase::Replaying, sequence));
-        let found = match self.log().recompute(Sequence(said.sequence), &mut progress) {
+        let archives = self.hub.archive.at_hand();
+        let found = match self.log().recompute_with(archives.as_ref(), Sequence(said.sequence), &mut progress) {
             Ok(found) => found,
             Err(error @ log::Error::Damaged { .. }) => return Err(Refusal::new(Aspect::Log, error.to_string()).into()),
             Err(error) => return Err(error.into()),

@@ -8,10 +8,14 @@ use super::*;
 use crate::event::{EventRef, Why};
 
 fn log_of(events: usize) -> (tempfile::TempDir, Log) {
+    log_from(0, events)
+}
+
+fn log_from(first: usize, events: usize) -> (tempfile::TempDir, Log) {
     let folder = tempfile::tempdir().unwrap();
     let log =
         Log::open(&folder.path().join("log.redb"), &Options { memtable_events: 100, ..Options::default() }).unwrap();
-    for number in 0..events {
+    for number in first..first + events {
         let one = event(
             &format!("a/{}", number % 7),
             "t",
@@ -73,9 +77,46 @@ fn what_was_compacted_in_several_runs_is_read_as_it_was() {
     for archives in [archives, Arc::new(Archives::open(&dir, log.id()).unwrap())] {
         let found = payloads(&log.reader().unwrap().with_archives(archives));
         let differ: Vec<u64> = whole.iter().filter(|event| !found.contains(event)).map(|(at, _)| *at).collect();
-        assert!(differ.contains(&123) && differ.contains(&600), "{differ:?}");
+        assert_eq!(differ, [123, 600]);
         let secret = whole[122].1.as_ref().unwrap();
         assert!(found.iter().all(|(_, payload)| payload.as_ref() != Some(secret)));
+    }
+}
+
+#[test]
+fn within_folded_events_chain_and_root_are_recomputed_by_the_archive() {
+    let (folder, log) = log_of(400);
+    let places = [1, 17, 128, 299, 300, 301, 400].map(Sequence);
+    let before = places.map(|at| log.recompute(at, &mut |_| {}).unwrap());
+    let archives = Arc::new(Archives::open(&folder.path().join("archive"), log.id()).unwrap());
+    compact(&log, &archives, |at| at <= 300).unwrap();
+    let refused = log.recompute(Sequence(128), &mut |_| {}).unwrap_err();
+    assert!(matches!(refused, Error::InFolded { .. }), "{refused}");
+    assert_eq!(places.map(|at| log.recompute_with(Some(&archives), at, &mut |_| {}).unwrap()), before);
+    // Another log's events are not taken for this one's, although all digests in their blocks fit.
+    let (other_folder, other) = log_from(1, 400);
+    let foreign = Arc::new(Archives::open(&other_folder.path().join("archive"), other.id()).unwrap());
+    compact(&other, &foreign, |at| at <= 300).unwrap();
+    let refused = log.recompute_with(Some(&foreign), Sequence(128), &mut |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("its chain is not that of the log"), "{refused}");
+}
+
+#[test]
+fn an_archive_that_is_cut_ends_where_its_log_does() {
+    for end in [0, 1, 150, 300, 400] {
+        let (folder, log) = log_of(400);
+        let whole = payloads(&log.reader().unwrap());
+        let dir = folder.path().join("archive");
+        let archives = Archives::open(&dir, log.id()).unwrap();
+        compact(&log, &archives, |at| at <= 200 && at % 3 != 0).unwrap();
+        compact(&log, &archives, |at| at <= 300);
+        archives.cut_behind(Sequence(end)).unwrap();
+        let archives = Arc::new(Archives::open(&dir, log.id()).unwrap());
+        archives.verify(&log.reader().unwrap(), &mut |_| {}).unwrap();
+        assert!(archives.list().iter().all(|file| file.last.0 <= end && file.events > 0), "{:?}", archives.list());
+        let found = payloads(&log.reader().unwrap().with_archives(archives));
+        let upto = |all: &[(u64, Option<Vec<u8>>)]| all.iter().filter(|it| it.0 <= end).cloned().collect::<Vec<_>>();
+        assert_eq!(upto(&found), upto(&whole), "cut behind {end}");
     }
 }
 
