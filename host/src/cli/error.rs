@@ -107,7 +107,7 @@ fn of_backup(error: &engine::BackupError) -> u8 {
     match error {
         E::File { .. } | E::DiskFull { .. } | E::BrokenOff(_) | E::Problem(_) | E::Log(_) | E::State(_) => 1,
         E::OneFile { .. } => 2,
-        E::Empty { .. } | E::NoGeneration { .. } | E::EndsBefore { .. } => 3,
+        E::Empty { .. } | E::NoGeneration { .. } | E::EndsBefore { .. } | E::Compacted { .. } => 3,
         E::NotABackup { .. } | E::Exists { .. } | E::OtherFiles { .. } | E::OtherLog { .. } => 4,
         E::NewerFormat { .. } | E::NotEmpty { .. } | E::InTheWay { .. } | E::MountPoint { .. } => 4,
         E::Damaged { .. } => 5,

@@ -36,12 +36,24 @@ pub struct RawBlock {
 
 /// Bytes that are no block, or not the one that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadBlock(String);
+#[error("{why}")]
+pub struct BadBlock {
+    why: String,
+    /// The first and last of folded events within which it was to be cut, where that is all that is wrong.
+    pub within: Option<(Sequence, Sequence)>,
+}
 
 impl BadBlock {
     pub(super) fn of(why: impl Into<String>) -> Self {
-        Self(why.into())
+        Self { why: why.into(), within: None }
+    }
+
+    pub(super) fn of_error(error: &Error) -> Self {
+        let within = match error {
+            Error::InFolded { first, last, .. } => Some((*first, *last)),
+            _ => None,
+        };
+        Self { why: what(error), within }
     }
 }
 
@@ -70,13 +82,16 @@ impl BlockInfo {
     pub fn follows(&self, end: &Head) -> Result<(), BadBlock> {
         if self.first != end.sequence.next() {
             let why = format!("block {} does not follow sequence {}", self.first, end.sequence);
-            return Err(BadBlock(why));
+            return Err(BadBlock::of(why));
         }
         if self.chain_before != end.chain {
-            return Err(BadBlock(format!("the chain breaks between sequences {} and {}", end.sequence, self.first)));
+            return Err(BadBlock::of(format!(
+                "the chain breaks between sequences {} and {}",
+                end.sequence, self.first
+            )));
         }
         if self.first_recorded_at < end.recorded_at {
-            return Err(BadBlock(format!("block {} was recorded before the one before it", self.first)));
+            return Err(BadBlock::of(format!("block {} was recorded before the one before it", self.first)));
         }
         Ok(())
     }
@@ -86,7 +101,7 @@ impl BlockInfo {
 pub fn check_events(bytes: &[u8]) -> Result<BlockInfo, BadBlock> {
     let info = BlockInfo::of(bytes)?;
     let walked = walk_behind(&info).block(info.first, bytes, &mut |_| {});
-    walked.map(|_| info).map_err(|error| BadBlock(what(&error)))
+    walked.map(|_| info).map_err(|error| BadBlock::of_error(&error))
 }
 
 /// A walk that may begin with that block.
@@ -178,7 +193,7 @@ impl RawBlocks<'_> {
         let damaged = |why: BadBlock| Error::damaged(format!("block {first}"), why);
         let info = BlockInfo::of(&bytes).map_err(damaged)?;
         if info.first != first || info.last > head.sequence {
-            return Err(damaged(BadBlock("it does not hold the events that its place is for".to_owned())));
+            return Err(damaged(BadBlock::of("it does not hold the events that its place is for".to_owned())));
         }
         if let Some(end) = &self.end {
             info.follows(end).map_err(damaged)?;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use redb::{Database, Durability, WriteTransaction};
 
 use super::block::Entry;
-use super::blocks::{BadBlock, BlockInfo, walk_behind, what};
+use super::blocks::{BadBlock, BlockInfo, walk_behind};
 use super::error::Error;
 use super::file::{builder, guarded, guarded_open, initialise_as, storage};
 use super::folded::FoldedEvent;
@@ -85,13 +85,13 @@ impl Ready {
             return Ok(None);
         }
         if !is_whole {
-            let bytes = self::cut(&info, &bytes, cut).map_err(|error| BadBlock::of(what(&error)))?;
+            let bytes = self::cut(&info, &bytes, cut).map_err(|error| BadBlock::of_error(&error))?;
             return Ok(Self::of(bytes, Cut::Nowhere)?.map(|(ready, _)| (ready, false)));
         }
         let mut events = Vec::new();
         let mut walk = walk_behind(&info);
         let walked = walk.block(info.first, &bytes, &mut |event| events.push(event));
-        walked.map_err(|error| BadBlock::of(what(&error)))?;
+        walked.map_err(|error| BadBlock::of_error(&error))?;
         let (dropped, folded) = (walk.dropped, walk.folded);
         Ok(Some((Self { info, bytes, events, dropped, folded }, true)))
     }
@@ -136,9 +136,7 @@ pub(super) fn cut(info: &BlockInfo, bytes: &[u8], cut: Cut) -> Result<Vec<u8>, E
             }
             Entry::Folded(fold) if matches!(cut, Cut::Behind(last) if last < fold.first) => break,
             Entry::Folded(fold) => {
-                let why =
-                    format!("the cut lies within the events {} to {}, which were compacted", fold.first, fold.last);
-                return Err(damaged(&format!("{why}; cut at sequence {} or {}", fold.first.previous(), fold.last)));
+                return Err(Error::InFolded { at: fold.first, first: fold.first, last: fold.last });
             }
         };
         if !is_before(cut, sequence, recorded_at) {

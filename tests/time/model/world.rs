@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use polyfold::engine::{
-    Append, BackupShape, BackupWriter, Beside, Engine, HostKeyToo, Keep, KeepGenerations, Motive, NewProjection,
-    Options, Restore, Until, Upgrade, VerifyOptions,
+    Append, BackupError, BackupShape, BackupWriter, Beside, Engine, HostKeyToo, Keep, KeepGenerations, Motive,
+    NewProjection, Options, Restore, Until, Upgrade, VerifyOptions,
 };
 use polyfold::event::{Sequence, Timestamp};
 
@@ -190,12 +190,18 @@ impl World {
     /// The directory is lost and made again of its backup, up to some event.
     pub(super) fn restore(&mut self, random: &mut fastrand::Rng) -> &'static str {
         let Some((generation, model)) = self.backed_up.take() else { return "restore nothing" };
-        let end = if random.bool() { model.head() } else { random.u64(..=model.head()) };
+        let mut end = if random.bool() { model.head() } else { random.u64(..=model.head()) };
         self.host = None;
         self.dir = Dir::restored(|dir| {
             let until = Until::Sequence(Sequence(end));
             let restore = Restore { backup: self.backups.path(), dir, until, generation: Some(generation) };
-            restore.run(&mut |_, _| {}).unwrap();
+            let Err(error) = restore.run(&mut |_, _| {}) else { return };
+            // Within what was folded there is no end: the message names the nearest.
+            let BackupError::Compacted { first, last, .. } = error else { panic!("{error}") };
+            assert!(first.0 <= end && end < last.0, "{error}");
+            end = first.0 - 1;
+            let until = Until::Sequence(Sequence(end));
+            Restore { until, ..restore }.run(&mut |_, _| {}).unwrap();
         });
         self.model = model;
         self.model.events.truncate(end as usize);

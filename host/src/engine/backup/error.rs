@@ -31,6 +31,11 @@ pub enum BackupError {
     NoGeneration { path: PathBuf, generation: u64 },
     #[error("the backup ends at sequence {end}, before {wanted}; restore to what it has, or use a later backup")]
     EndsBefore { end: Sequence, wanted: Sequence },
+    #[error(
+        "events {first} to {last} were compacted and folded into one record before this backup; restore to sequence {before} or \
+         {last}, or from an older generation"
+    )]
+    Compacted { before: Sequence, first: Sequence, last: Sequence },
     #[error("data directory {} is not empty; restore into one that is empty or does not exist", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{} cannot be renamed, because something is mounted there; restore into a directory in it", path.display())]

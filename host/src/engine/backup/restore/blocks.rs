@@ -94,7 +94,10 @@ fn read(place: &Place, generation: &Generation, blocks: &SyncSender<Blocks>) -> 
 
 fn verify(blocks: Receiver<Blocks>, verified: &SyncSender<Vec<log::Ready>>, cut: Cut) -> Result<(), BackupError> {
     for (file, blocks) in blocks {
-        let batch = BlockBatch::verified(blocks, cut).map_err(|why| BackupError::damaged(file, why))?;
+        let batch = BlockBatch::verified(blocks, cut).map_err(|why| match why.within {
+            Some((first, last)) => BackupError::Compacted { before: first.previous(), first, last },
+            None => BackupError::damaged(file, why),
+        })?;
         let is_over = verified.send(batch.blocks).is_err() || batch.is_last;
         if is_over {
             break;

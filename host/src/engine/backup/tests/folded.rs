@@ -42,5 +42,5 @@ fn what_is_known_of_folded_events_comes_back() {
         }
     }
     let within = restore(&backups, &test.path("within"), Until::Sequence(Sequence(100)), Some(2)).unwrap_err();
-    assert!(within.to_string().contains("cut at sequence 0 or 200"), "{within}");
+    assert!(within.to_string().contains("restore to sequence 0 or 200"), "{within}");
 }
