@@ -2,6 +2,7 @@
 //! agrees with itself.
 
 mod commands;
+mod compacted;
 mod forgotten;
 mod hostile;
 mod keys;

@@ -316,8 +316,13 @@ impl Engine {
         let engine = Self::over(Parts { lock, catalogue, trust, log, archive, plugins, keys }, dir, options)?;
         match engine.finish_erasing() {
             // Reads and appends go on, and the next erasure or opening tries again.
-            Err(error) if error.is_disk_full() => tracing::error!("an erasure is not finished: {error}"),
+            Err(error) if error.is_disk_full() || error.is_of_archive() => {
+                tracing::error!("an erasure is not finished, and is tried again by the next: {error}");
+            }
             finished => finished?,
+        }
+        if let Err(error) = engine.redact_archives_again() {
+            tracing::error!("whether the archive has what was redacted is not known: {error}");
         }
         engine.purge()?;
         engine.remove_unknown_snapshots();

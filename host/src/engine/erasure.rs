@@ -20,6 +20,7 @@ mod tests;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::code::Code;
 use super::{Engine, Error};
 use crate::event::{Digest, NewEvent, Sequence, StreamName, Timestamp};
 use crate::log::{Prepared, Refused};
@@ -204,11 +205,26 @@ impl Engine {
         self.hub.states.remove_made(name, &identities, why)
     }
 
+    /// Checks that all events are there that a projection is made of, in the log or in its archive.
+    fn check_readable(&self, name: &str, deployment: &super::Deployment, code: &Code) -> Result<(), Error> {
+        let stats = self.log().stats()?;
+        if stats.stubs + stats.folded == 0 {
+            return Ok(());
+        }
+        let (source, head) = (self.source_again(name, deployment, code)?, self.log().head().sequence);
+        let mut from = Sequence::FIRST;
+        while from <= head {
+            from = source.read(from, head)?.through.next();
+        }
+        Ok(())
+    }
+
     /// Checks what could keep a projection from being built again.
     fn check_rebuildable(&self, names: &[String]) -> Result<(), Error> {
         for name in names {
             for deployment in self.projection(name)?.deployments() {
-                self.code(deployment).map_err(|error| {
+                let rebuildable = self.code(deployment).and_then(|code| self.check_readable(name, deployment, &code));
+                rebuildable.map_err(|error| {
                     Error::NotErasable(format!(
                         "projection {name:?} has to be built anew and cannot be: {error}; nothing was changed"
                     ))

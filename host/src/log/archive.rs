@@ -142,6 +142,13 @@ impl Archives {
         Ok(())
     }
 
+    /// Reads every file that has any of these events, to its last digest. The error names the file.
+    pub fn verify_those_with(&self, sequences: &BTreeSet<Sequence>) -> Result<(), Error> {
+        let files = self.files();
+        let mut concerned = files.iter().filter(|file| sequences.iter().any(|sequence| file.find(*sequence).is_some()));
+        concerned.try_for_each(|file| file.verify())
+    }
+
     /// Takes the payloads of these events out of every file that has them, and says how many there were. A file is written
     /// anew beside its place, so a crash leaves the old one or the new one.
     pub fn redact(&self, sequences: &BTreeSet<Sequence>) -> Result<u64, Error> {
@@ -251,6 +258,10 @@ impl Archives {
                 digest_of(own, sequence).map_err(|why| Error::damaged(format!("block {}", header.first), why))?;
             if known.is_some_and(|(known, _)| known != digest) {
                 return Err(other_history());
+            }
+            // What the log knows to be redacted stays so, whatever a file that was brought back has.
+            if why.is_none() && known.is_some_and(|(_, why)| why == Some(Why::Redacted)) {
+                continue;
             }
             match why {
                 None => return Ok(Some(bytes)),

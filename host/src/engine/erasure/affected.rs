@@ -11,8 +11,8 @@ use crate::log::Query;
 const EVENTS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 4 << 20;
 
-/// Types and streams of what is erased: filters are asked with them.
-pub(super) type Erased = BTreeSet<(String, String)>;
+/// Types and streams of what is erased: filters are asked with them. An event of which nothing is left may be of any type.
+pub(super) type Erased = BTreeSet<(Option<String>, String)>;
 
 /// What a stream has.
 #[derive(Debug, Default)]
@@ -37,11 +37,19 @@ pub(super) struct Events {
 
 impl Engine {
     pub(super) fn find_stream(&self, stream: &StreamName) -> Result<Found, Error> {
-        let reader = self.log().reader()?;
+        // What was compacted counts, too: an archive may have it as it was.
+        let reader = self.hub.archive.over(self.log().reader()?);
         let (mut from, mut found) = (Version::FIRST, Found::default());
+        let all = reader.stream_sequences(stream, Version::FIRST, usize::MAX)?.len() as u64;
         loop {
             let batch = reader.read_stream(stream, from, EVENTS_MAX, BYTES_MAX)?;
-            let Some(last) = batch.rows().last() else { return Ok(found) };
+            let Some(last) = batch.rows().last() else {
+                if found.events < all {
+                    found.erased.insert((None, stream.to_string()));
+                }
+                found.events = all;
+                return Ok(found);
+            };
             from = last.version.next();
             for event in batch.iter() {
                 found.events += 1;
@@ -97,7 +105,11 @@ impl Engine {
         let wants = |deployment: &Deployment| match self.code(deployment) {
             Ok(code) => {
                 let stored = code.chains.sources(&code.plugin.manifest().filter);
-                erased.iter().any(|(event_type, stream)| stored.wants(event_type, stream))
+                let of_any_type = Filter { event_types: BTreeSet::new(), ..stored.clone() };
+                erased.iter().any(|(event_type, stream)| match event_type {
+                    Some(event_type) => stored.wants(event_type, stream),
+                    None => of_any_type.wants("", stream),
+                })
             }
             Err(_) => true,
         };
@@ -106,6 +118,6 @@ impl Engine {
     }
 }
 
-fn key(event: &EventRef<'_>) -> (String, String) {
-    (event.event_type.to_owned(), event.stream.to_owned())
+fn key(event: &EventRef<'_>) -> (Option<String>, String) {
+    (Some(event.event_type.to_owned()), event.stream.to_owned())
 }

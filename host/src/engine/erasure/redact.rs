@@ -4,14 +4,24 @@ use std::collections::BTreeSet;
 
 use super::pending::{Pending, What};
 use super::{Engine, Error, Motive, Sequence, Timestamp};
+use crate::cbor;
 use crate::engine::space;
-use crate::event::Why;
+use crate::event::{StreamName, Version, Why};
 use crate::log::{self, Rewrite};
 
 /// As many as an append has; more are a policy, and no case.
 const REDACTED_MAX: usize = 10_000;
 /// What a rewrite takes beside the log's own size, with room to spare.
 const ROOM_BYTES: u64 = 16 << 20;
+
+/// Where the host says what it redacted.
+const REDACTIONS: &str = "polyfold/redactions";
+
+/// What it says.
+#[derive(serde::Deserialize)]
+struct Said {
+    sequences: BTreeSet<u64>,
+}
 
 /// What became of redacting events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +56,10 @@ impl Engine {
         }
         self.check_rebuildable(&self.affected(&found.erased))?;
         self.check_room()?;
+        // A file that is damaged cannot be written anew: nothing is begun then.
+        if let Some(archives) = self.hub.archive.at_hand() {
+            archives.verify_those_with(&found.left.iter().copied().map(Sequence).collect())?;
+        }
         let (events, before) = (found.left.len() as u64, found.redacted);
         let what = What::Redact { sequences: found.left };
         let pending = Pending::new(what, motive.reason, motive.by, Timestamp::now());
@@ -75,6 +89,36 @@ impl Engine {
             error => error.into(),
         })?;
         tracing::info!(events = rewritten.events_dropped, bytes = rewritten.bytes_dropped, "payloads were redacted");
+        Ok(())
+    }
+
+    /// Takes out of archives what was redacted while a file of theirs was elsewhere.
+    pub(in crate::engine) fn redact_archives_again(&self) -> Result<(), Error> {
+        let Some(archives) = self.hub.archive.at_hand() else { return Ok(()) };
+        let stream = StreamName::new(REDACTIONS).expect("it is a stream's name");
+        let (reader, mut from) = (self.log().reader()?, Version::FIRST);
+        let mut again = BTreeSet::new();
+        loop {
+            let batch = reader.read_stream(&stream, from, 1_000, 4 << 20)?;
+            let Some(last) = batch.rows().last() else { break };
+            from = last.version.next();
+            for event in batch.iter() {
+                let said = event.payload().and_then(|payload| cbor::to_json(payload).ok());
+                let said: Option<Said> = said.and_then(|json| serde_json::from_str(&json).ok());
+                for sequence in said.map(|said| said.sequences).unwrap_or_default() {
+                    if archives.event(Sequence(sequence))?.is_some_and(|batch| batch.event(0).payload().is_some()) {
+                        again.insert(Sequence(sequence));
+                    }
+                }
+            }
+        }
+        if !again.is_empty() {
+            let events = archives.redact(&again)?;
+            tracing::warn!(
+                events,
+                "an archive had payloads that were redacted while it was elsewhere; they are gone from it now"
+            );
+        }
         Ok(())
     }
 
