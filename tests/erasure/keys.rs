@@ -21,6 +21,21 @@ fn what_is_encrypted_lies_nowhere_in_plain_and_reads_as_it_was_sent() {
 }
 
 #[test]
+fn a_lost_list_of_categories_leaves_those_with_keys_encrypted() {
+    let dir = Dir::new();
+    let host = dir.encrypting();
+    host.put("person/1", "named", "a", &secret("Jane")).unwrap();
+    drop(host);
+    std::fs::remove_file(dir.path().join("encryption.json")).unwrap();
+    let host = dir.open();
+    host.put("person/1", "named", "b", &secret("Joan")).unwrap();
+    host.put("person/2", "named", "c", &secret("Jean")).unwrap();
+    assert_eq!(host.payloads(1, 3).unwrap(), ["Jane", "Joan", "Jean"].map(secret));
+    drop(host);
+    assert_eq!(dir.files_with(SECRET), [""; 0]);
+}
+
+#[test]
 fn an_event_that_comes_again_is_known_and_another_under_its_id_is_refused() {
     let dir = Dir::new();
     let host = dir.open();

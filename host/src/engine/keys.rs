@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, sealed};
-use crate::event::Timestamp;
+use crate::event::{Timestamp, category_of};
 use crate::log::LogId;
 pub use exchange::ImportedKeys;
 use files::Folder;
@@ -69,7 +69,34 @@ impl Keys {
     pub(super) fn open(dir: &Path, log: LogId) -> Result<Self, Error> {
         let keys = Self::open_to_check(dir, log)?;
         keys.folder.finish()?;
+        if !keys.file.exists() && dir.join("keys").is_dir() {
+            keys.encrypt_what_has_keys()?;
+        }
         Ok(keys)
+    }
+
+    /// Without the file that names the categories, those of all streams that have keys, or had, stay encrypted.
+    fn encrypt_what_has_keys(&self) -> Result<(), Error> {
+        let mut found = BTreeSet::new();
+        for number in 0..SHARDS {
+            // One that is damaged says so to whoever needs a key in it.
+            let read = self.with(number as u8, |shard| {
+                found.extend(shard.streams.keys().map(|stream| category_of(stream).to_owned()));
+                Ok(())
+            });
+            if let Err(error) = read {
+                tracing::warn!("which categories are encrypted is not wholly known: {error}");
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<String> = found.into_iter().collect();
+        tracing::warn!(
+            "encryption.json was lost; these categories have keys, and stay encrypted: {}",
+            found.join(", ")
+        );
+        self.encrypt(&found)
     }
 
     /// The same of a directory that stays as it is.

@@ -56,7 +56,12 @@ impl Upgrade {
         let begun: Projection = begun?;
         // What was built within a moment serves already, under another identity.
         if begun.building.is_none() && begun.readable.identity == before.readable.identity {
-            let text = format!("{name} runs {} with these settings already; nothing is built", begun.readable.plugin);
+            let text = match before.dropped == begun.dropped {
+                true => format!("{name} runs {} with these settings already; nothing is built", begun.readable.plugin),
+                false => format!(
+                    "what {name} does about compacted events is changed; `projection rebuild {name}` makes its state so"
+                ),
+            };
             context.output.remark(&text);
         }
         let there = if self.no_wait { begun } else { built(client, context, begun)? };
