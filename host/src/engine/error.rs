@@ -213,12 +213,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the disk has no room for what was to be written: nothing else is wrong, and the same goes well later.
     /// Whether it is an archive that cannot be read, or is not there.
     pub(super) fn is_of_archive(&self) -> bool {
         matches!(self, Self::Log(log::Error::Archive { .. }) | Self::EventFolded { .. } | Self::Compacted { .. })
     }
 
+    /// Whether the disk has no room for what was to be written: nothing else is wrong, and the same goes well later.
     pub fn is_disk_full(&self) -> bool {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         match self {

@@ -25,8 +25,8 @@ impl Keep {
     /// as many. A million events back snapshots are 150,000 apart at most, so that a machine that is half busy still takes a second.
     pub const SNAPSHOT_EVERY: u64 = 100_000;
 
-    /// Every 64 MiB of payload, some three times what 100,000 flights have: it counts where events are large, and copying
-    /// and decoding them takes longer than calling the plugin.
+    /// Every 64 MiB of payload, some six times what 100,000 events of flights have: chosen, not measured. It counts where events
+    /// are large, and copying and decoding them takes longer than calling the plugin.
     pub const SNAPSHOT_BYTES: u64 = 64 << 20;
 
     /// 10,000 events back.
